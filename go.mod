@@ -1,0 +1,3 @@
+module github.com/tiercecache/tierce
+
+go 1.26.0

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package interfaces
+
+import (
+	"context"
+	"errors"
+)
+
+// Pather is a cache whose bodies are files on this machine.
+type Pather interface {
+	Cache
+
+	// Path returns the absolute path of a regular file that holds exactly the
+	// body under key, and the entry's head. It counts as a use, checks the body
+	// as Get does, and fails as Get does. The file must not be written to; it
+	// stays for the time that the cache documents (filestream: a day).
+	Path(ctx context.Context, key Key) (string, Head, error)
+}
+
+// Path returns the path of a file that holds the body under key in c, and the
+// entry's head. Without the capability it is [errors.ErrUnsupported].
+func Path(ctx context.Context, c Cache, key Key) (string, Head, error) {
+	if pather, ok := c.(Pather); ok {
+		return pather.Path(ctx, key)
+	}
+	return "", Head{}, errors.ErrUnsupported
+}
