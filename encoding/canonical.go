@@ -108,6 +108,9 @@ func (w *canonical) dynamic(v reflect.Value) *refusal {
 	}
 	name, ok := typeName(held.Type())
 	if !ok {
+		if err := w.value(held); err != nil {
+			return err // says more
+		}
 		return refuse(held, "its type has no name, and in an interface the type counts")
 	}
 	w.buf = append(w.buf, '{')

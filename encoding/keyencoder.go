@@ -27,8 +27,8 @@ var (
 func RawBytes[P ~string | ~[]byte](params P) ([]byte, error) { return []byte(params), nil }
 
 // CanonicalJSON is the [KeyEncoder] for plain data: it writes params as JSON
-// that has one form only. What is different gives different bytes, and so is
-// equal what [reflect.DeepEqual] finds equal, with these rules:
+// that has one form only. Two values give equal bytes exactly when
+// [reflect.DeepEqual] finds them equal, with these rules:
 //
 //   - Maps are sorted by key; keys are strings, integers or types with
 //     MarshalText. Struct fields stand in order, under their Go names: JSON
