@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package filestream
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"path/filepath"
+
+	cacheerr "github.com/tiercecache/tierce/errors"
+	"github.com/tiercecache/tierce/interfaces"
+)
+
+// Stat implements [interfaces.Statter].
+func (c *Cache) Stat(ctx context.Context, key interfaces.Key) (interfaces.Head, error) {
+	if err := c.usable(ctx); err != nil {
+		return interfaces.Head{}, err
+	}
+	file, err := c.openEntry(key)
+	if err != nil {
+		return interfaces.Head{}, err
+	}
+	seen, err := c.examine(file, key)
+	_ = file.Close() // only read
+	return seen.head, c.dropDamaged(key, seen.info, err)
+}
+
+// Delete implements [interfaces.Deleter].
+func (c *Cache) Delete(ctx context.Context, key interfaces.Key) error {
+	if err := c.usable(ctx); err != nil {
+		return err
+	}
+	path := c.entryPath(key)
+	info, err := c.fs.Stat(path)
+	if err == nil {
+		err = c.fs.Remove(path)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return cacheerr.ErrMiss
+	case err != nil:
+		return notWritten("delete", err)
+	}
+	c.heads.drop(key)
+	c.usage.add(-info.Disk)
+	return nil
+}
+
+// List implements [interfaces.Lister]. Files with other names than a key's are
+// not ours and are left out.
+func (c *Cache) List(ctx context.Context) iter.Seq2[interfaces.Key, error] {
+	return func(yield func(interfaces.Key, error) bool) {
+		if err := c.usable(ctx); err != nil {
+			yield(interfaces.Key{}, err)
+			return
+		}
+		for f, err := range c.files(ctx, nil) {
+			if !yield(f.key, failed("list", err)) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Len implements [interfaces.Lener]. It scans the directory.
+func (c *Cache) Len(ctx context.Context) (int, error) {
+	n := 0
+	for _, err := range c.List(ctx) {
+		if err != nil {
+			return 0, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// Clear implements [interfaces.Clearer]: it removes all entries, also those
+// within their grace, and temporary files older than an hour. An entry that was
+// replaced meanwhile stays, as do files that are not ours.
+func (c *Cache) Clear(ctx context.Context) error {
+	_, err := c.Empty(ctx, nil)
+	return err
+}
+
+// Empty is [Cache.Clear] with progress, which may be nil, and returns what it
+// removed.
+func (c *Cache) Empty(ctx context.Context, progress Progress) (Usage, error) {
+	var gone Usage
+	if err := c.usable(ctx); err != nil {
+		return gone, err
+	}
+	if names, err := c.fs.ReadDir(c.tmpDir()); err == nil {
+		c.sweep(names)
+	}
+	for f, err := range c.files(ctx, progress) {
+		if err != nil {
+			return gone, notWritten("clear", err)
+		}
+		removed, err := c.removeIfSame(f.key, f.info)
+		if err != nil {
+			return gone, notWritten("clear", err)
+		}
+		if removed {
+			gone.Entries++
+			gone.Bytes += f.info.Disk
+		}
+	}
+	_ = c.fs.Remove(filepath.Join(c.dir, "heads")) // an empty one is of no use; another stays
+	return gone, nil
+}

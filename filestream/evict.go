@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package filestream
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	cacheerr "github.com/tiercecache/tierce/errors"
+	"github.com/tiercecache/tierce/internal/lock"
+)
+
+// Evicted is what an eviction did.
+type Evicted struct {
+	Entries int   // removed
+	Bytes   int64 // that they took on disk
+	Left    int64 // bytes on disk now, temporary files included
+	Kept    int64 // bytes of entries that were old enough but handed out within the grace
+}
+
+// holdCap starts an eviction when the directory has outgrown its cap. It waits
+// for it only when the cap is exceeded by an eighth.
+func (c *Cache) holdCap(ctx context.Context) error {
+	limit := c.opts.MaxBytes
+	if limit == 0 {
+		return nil
+	}
+	if c.usage.unwritten() > limit/128 {
+		if err := c.usage.flush(ctx); err != nil {
+			return nil //nolint:nilerror // a hint for others; Close tries again
+		}
+	}
+	total, known := c.usage.total()
+	switch {
+	case !known, c.opts.Clock().Sub(c.usage.scanned()) > rescanAfter:
+		c.evictBehind()
+	case total <= max(limit, c.usage.floor.Load()):
+	case total > limit+limit/8:
+		_, _ = c.Evict(ctx, nil) // the entry is stored; the next Put tries again
+	default:
+		c.evictBehind()
+	}
+	return nil
+}
+
+// evictBehind evicts in the background, once at a time.
+func (c *Cache) evictBehind() {
+	if !c.evicting.CompareAndSwap(false, true) {
+		return
+	}
+	c.background.Go(func() {
+		defer c.evicting.Store(false)
+		_, _ = c.evict(context.Background(), nil) //nolint:forbidigo // Close waits for it
+	})
+}
+
+// Evict removes the least recently used entries until the directory takes at
+// most 90 % of its cap, if it takes more than the cap; without a cap it only
+// sweeps dead temporary files. Progress may be nil. While another process
+// evicts it does nothing.
+//
+// An entry that was replaced since it was looked at survives, as does one
+// handed out by path within the grace; if those alone exceed the cap, Left
+// does too.
+func (c *Cache) Evict(ctx context.Context, progress Progress) (Evicted, error) {
+	if err := c.usable(ctx); err != nil {
+		return Evicted{}, err
+	}
+	return c.evict(ctx, progress)
+}
+
+func (c *Cache) evict(ctx context.Context, progress Progress) (done Evicted, err error) {
+	err = lock.Files(c.statePath("evict.lock")).With(ctx, lock.Try, func() error {
+		done, err = c.evictLocked(ctx, progress)
+		return err
+	})
+	var taken *cacheerr.FileLockTimeoutError
+	if errors.As(err, &taken) {
+		return done, nil
+	}
+	return done, notWritten("evict", err)
+}
+
+func (c *Cache) evictLocked(ctx context.Context, progress Progress) (Evicted, error) {
+	if names, err := c.fs.ReadDir(c.tmpDir()); err == nil {
+		c.sweep(names)
+	}
+	var files []file
+	mark := c.usage.mark()
+	done := Evicted{Left: c.tmpBytes()}
+	for f, err := range c.files(ctx, progress) {
+		if err != nil {
+			return done, err
+		}
+		files = append(files, f)
+		done.Left += f.info.Disk
+	}
+	if limit := c.opts.MaxBytes; limit > 0 && done.Left > limit {
+		low := limit - limit/10
+		if err := c.removeOldest(ctx, files, low, &done); err != nil {
+			return done, err
+		}
+		c.usage.floor.Store(0)
+		if done.Left > low { // what is left is kept: look again when more came
+			c.usage.floor.Store(done.Left + limit/16)
+		}
+	}
+	return done, c.usage.set(ctx, done.Left, mark)
+}
+
+// removeOldest removes files in the order of their last use until low is
+// reached.
+func (c *Cache) removeOldest(ctx context.Context, files []file, low int64, done *Evicted) error {
+	used := func(f file) int64 { return max(f.info.Used(), c.uses.at(f.key)) }
+	slices.SortFunc(files, func(a, b file) int { return cmp.Compare(used(a), used(b)) })
+	// A file handed out had its time brought up to date within half of the grace.
+	young := c.opts.Clock().Add(-c.opts.Grace - c.opts.Grace/2).UnixNano()
+	for _, f := range files {
+		if done.Left <= low {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if f.info.Frozen && used(f) > young {
+			done.Kept += f.info.Disk
+			continue
+		}
+		gone, err := c.removeIfSame(f.key, f.info)
+		if err != nil {
+			return err
+		}
+		if gone {
+			done.Entries++
+			done.Bytes += f.info.Disk
+			done.Left -= f.info.Disk
+		}
+	}
+	return nil
+}
+
+// rescanAfter is how old the last scan may be before the size of the directory
+// is counted anew: what killed processes did not write down adds up.
+const rescanAfter = 24 * time.Hour

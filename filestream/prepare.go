@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package filestream
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"time"
+)
+
+const readme = `This directory is a cache made by Tierce (github.com/tiercecache/tierce).
+
+  entries/  one file for each entry: exactly its body, named by its key
+  tmp/      entries that are being written
+  state/    hints and statistics
+
+It may be deleted at any moment; what is lost is made again when it is needed.
+"tierce stats", "tierce verify", "tierce gc" and "tierce clear" look after it.
+Other files in it are left alone.
+`
+
+// cacheTag tells backup programs to pass the directory over; the first line is
+// fixed by bford.info/cachedir.
+const cacheTag = `Signature: 8a477f597d28d172789f06886806bc55
+# This directory is a cache made by Tierce.
+`
+
+// prepare makes the directory if it is new and sweeps what dead writers left.
+// For a directory that is there it is one look into tmp.
+func (c *Cache) prepare() error {
+	names, err := c.fs.ReadDir(c.tmpDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return c.create()
+	}
+	if err != nil {
+		return err
+	}
+	c.sweep(names)
+	return nil
+}
+
+func (c *Cache) create() error {
+	for _, dir := range []string{c.entriesDir(), c.tmpDir(), c.statePath("")} {
+		if err := c.fs.MkdirAll(dir); err != nil {
+			return c.readable(err)
+		}
+	}
+	for name, text := range map[string]string{"README": readme, "CACHEDIR.TAG": cacheTag} {
+		file, err := c.fs.Create(filepath.Join(c.dir, name))
+		if err != nil {
+			continue // there already, or not to be had: nothing depends on it
+		}
+		_, _ = file.Write([]byte(text))
+		_ = file.Close()
+	}
+	return nil
+}
+
+// readable returns nil when the directory has entries to serve although it
+// could not be completed, and err otherwise.
+func (c *Cache) readable(err error) error {
+	if info, statErr := c.fs.Stat(c.entriesDir()); statErr == nil && info.Dir {
+		return nil
+	}
+	return err
+}
+
+// sweep removes files of tmp that are older than an hour. Younger ones belong
+// to a writer that is at work.
+func (c *Cache) sweep(names []string) {
+	for _, name := range names {
+		path := filepath.Join(c.tmpDir(), name)
+		info, err := c.fs.Stat(path)
+		if err == nil && info.Regular && c.opts.Clock().Sub(time.Unix(0, info.Modified)) > hour {
+			_ = c.fs.Remove(path)
+		}
+	}
+}

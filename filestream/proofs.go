@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package filestream
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"sync"
+
+	"github.com/tiercecache/tierce/encoding"
+	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/internal/vfs"
+)
+
+// proof is a digest of everything by which a file would show that it changed:
+// inode, length, times and head, and of the run of the machine. Zero is none.
+type proof uint64
+
+// proofOf returns the proof that the entry's file, so described, was verified
+// in this run of the machine. A system that does not tell when a file was last
+// changed in any way, or which run this is, gives proofs that hold for this
+// process only.
+func proofOf(key interfaces.Key, info vfs.Info, head []byte) proof {
+	var buf [5*8 + maxHead]byte
+	b := binary.LittleEndian.AppendUint64(buf[:0], boot(info.Changed != 0))
+	b = binary.LittleEndian.AppendUint64(b, info.ID)
+	b = binary.LittleEndian.AppendUint64(b, uint64(info.Size))
+	b = binary.LittleEndian.AppendUint64(b, uint64(info.Modified))
+	b = binary.LittleEndian.AppendUint64(b, uint64(info.Changed))
+	sum := encoding.Sum(key, append(b, head...))
+	return proof(max(1, binary.LittleEndian.Uint64(sum[:8])))
+}
+
+// boot returns a number for this run of the machine, or for this process.
+func boot(tells bool) uint64 {
+	if tells {
+		return machineRun()
+	}
+	return processRun()
+}
+
+var machineRun = sync.OnceValue(func() uint64 {
+	id := vfs.BootID()
+	if id == "" {
+		return processRun()
+	}
+	sum := encoding.Sum(interfaces.Key{}, []byte(id))
+	return binary.LittleEndian.Uint64(sum[:8])
+})
+
+var processRun = sync.OnceValue(func() uint64 {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return binary.LittleEndian.Uint64(random[:])
+})
+
+// The file of proofs is a table of buckets, each of slots of one proof. It has
+// no header: what is not a proof that somebody asks for is as good as empty, so
+// it may be deleted, truncated or damaged at any moment. It is sparse, so a
+// small cache's takes little. A full bucket forgets one of its proofs.
+const (
+	slots       = 8                     // proofs in a bucket: 64 bytes, a cache line, one write is never torn
+	buckets     = 1 << 17               // a million proofs
+	bucketBytes = slots * 8             //
+	proofBytes  = buckets * bucketBytes // 8 MiB
+)
+
+// proofs is the set of proofs that all processes of this machine share.
+type proofs struct {
+	open func() (vfs.File, error)
+
+	once sync.Once
+	file vfs.File // nil when the table cannot be had
+	mu   sync.Mutex
+	own  map[proof]struct{} // stands in for the table
+}
+
+func (p *proofs) table() vfs.File {
+	p.once.Do(func() {
+		file, err := p.open()
+		if err != nil {
+			p.own = make(map[proof]struct{})
+			return
+		}
+		p.file = file
+	})
+	return p.file
+}
+
+func (f proof) bucket() int64 { return int64(uint64(f)%buckets) * bucketBytes }
+
+// has reports whether the proof is in the set.
+func (p *proofs) has(wanted proof) bool {
+	if wanted == 0 {
+		return false
+	}
+	file := p.table()
+	if file == nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		_, ok := p.own[wanted]
+		return ok
+	}
+	s := getScratch()
+	defer putScratch(s)
+	_, found := find(file, wanted, s.bucket[:])
+	return found
+}
+
+// add puts a proof into the set.
+func (p *proofs) add(made proof) {
+	if made == 0 {
+		return
+	}
+	file := p.table()
+	if file == nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.own[made] = struct{}{}
+		return
+	}
+	s := getScratch()
+	defer putScratch(s)
+	slot, found := find(file, made, s.bucket[:])
+	if found {
+		return
+	}
+	binary.LittleEndian.PutUint64(s.bucket[:8], uint64(made))
+	_, _ = file.WriteAt(s.bucket[:8], made.bucket()+int64(slot)*8) // a lost proof costs one more verification
+}
+
+// find reads the bucket of a proof and returns the slot where it is, or else a
+// slot where it may go: the first empty one, or one chosen by its upper bits.
+func find(file vfs.File, wanted proof, bucket []byte) (slot int, found bool) {
+	n, _ := file.ReadAt(bucket, wanted.bucket()) // what cannot be read is empty
+	clear(bucket[n:])
+	empty := -1
+	for i := range slots {
+		switch binary.LittleEndian.Uint64(bucket[i*8:]) {
+		case uint64(wanted):
+			return i, true
+		case 0:
+			if empty < 0 {
+				empty = i
+			}
+		}
+	}
+	if empty >= 0 {
+		return empty, false
+	}
+	return int(uint64(wanted) >> 61), false
+}
+
+func (p *proofs) close() error {
+	p.once.Do(func() {}) // never opened: nothing to open any more
+	if p.file == nil {
+		return nil
+	}
+	return errors.Join(p.file.Close())
+}

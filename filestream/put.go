@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package filestream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/tiercecache/tierce/encoding"
+	cacheerr "github.com/tiercecache/tierce/errors"
+	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/internal/vfs"
+)
+
+// Put implements [interfaces.Cache]: temp file, write, sync as the durability
+// says, rename. A failure at any step leaves the old entry and no temp file.
+func (c *Cache) Put(ctx context.Context, key interfaces.Key, entry interfaces.Entry) error {
+	if err := c.usable(ctx); err != nil {
+		return err
+	}
+	staged, err := c.stage(ctx, key, entry)
+	if err != nil {
+		return notWritten("put", err)
+	}
+	defer staged.release()
+	path := c.entryPath(key)
+	replaced, _ := c.fs.Stat(path) // absent, or not to be known: nothing to take off
+	if err := renameInto(c.fs, staged.path, path); err != nil {
+		return notWritten("put", err)
+	}
+	staged.path = ""
+	return c.settle(ctx, key, staged.head, replaced.Disk)
+}
+
+// PutBatch implements [interfaces.BatchPutter]. A failure in the middle leaves
+// the earlier items stored and names the one that failed.
+func (c *Cache) PutBatch(ctx context.Context, items []interfaces.Item) error {
+	for i, item := range items {
+		if err := c.Put(ctx, item.Key, item.Entry); err != nil {
+			return &interfaces.BatchError{Index: i, Key: item.Key, Err: err}
+		}
+	}
+	return nil
+}
+
+// Insert implements [interfaces.Inserter]: the name is given with link, which
+// fails if it is taken. A damaged entry counts as absent.
+func (c *Cache) Insert(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (bool, error) {
+	if err := c.usable(ctx); err != nil {
+		return false, err
+	}
+	if taken, err := c.taken(key); taken || err != nil {
+		return false, err
+	}
+	staged, err := c.stage(ctx, key, entry)
+	if err != nil {
+		return false, notWritten("insert", err)
+	}
+	defer staged.release()
+	switch err := c.linkInto(staged.path, c.entryPath(key)); {
+	case errors.Is(err, fs.ErrExist):
+		return false, nil
+	case err != nil:
+		return false, notWritten("insert", err)
+	}
+	staged.release() // a file's second name going away changes the file's times
+	return true, c.settle(ctx, key, staged.head, 0)
+}
+
+// linkInto gives the file from the second name to, whose directory may be
+// missing (F4).
+func (c *Cache) linkInto(from, to string) error {
+	err := c.fs.Link(from, to)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := c.fs.MkdirAll(filepath.Dir(to)); err != nil {
+			return err
+		}
+		err = c.fs.Link(from, to)
+	}
+	return err
+}
+
+// taken reports whether the key has an entry that is whole; one that is not is
+// removed.
+func (c *Cache) taken(key interfaces.Key) (bool, error) {
+	file, err := c.openEntry(key)
+	if err == nil {
+		var seen look
+		if seen, err = c.examine(file, key); err == nil && c.mustVerify(seen) {
+			err = c.verifyFile(file, key, seen)
+		}
+		_ = file.Close() // only read
+		err = c.dropDamaged(key, seen.info, err)
+	}
+	if errors.Is(err, cacheerr.ErrMiss) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// staged is a complete, closed file in tmp that has no name as an entry yet.
+type staged struct {
+	fs   vfs.FS
+	path string // "" once it has another name
+	head interfaces.Head
+}
+
+// release removes the file from tmp if it is still there.
+func (s *staged) release() {
+	if s.path != "" {
+		_ = s.fs.Remove(s.path) // swept later if that fails
+		s.path = ""
+	}
+}
+
+var tmpCount atomic.Uint64
+
+// createTmp makes a new file in tmp, and tmp if somebody removed it.
+func (c *Cache) createTmp() (vfs.File, string, error) {
+	for {
+		path := c.tmpDir() + sep + strconv.Itoa(os.Getpid()) + "-" + strconv.FormatUint(tmpCount.Add(1), 10)
+		file, err := c.fs.Create(path)
+		switch {
+		case errors.Is(err, fs.ErrExist): // left by a process of the same number
+			continue
+		case errors.Is(err, fs.ErrNotExist):
+			if err := c.fs.MkdirAll(c.tmpDir()); err != nil {
+				return nil, "", err
+			}
+			file, err = c.fs.Create(path)
+		}
+		return file, path, err
+	}
+}
+
+// stage writes the entry into tmp: body, head, and what durability asks for.
+func (c *Cache) stage(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (*staged, error) {
+	if len(entry.Tag) > interfaces.MaxTag {
+		return nil, fmt.Errorf("a tag is at most %d bytes, not %d", interfaces.MaxTag, len(entry.Tag))
+	}
+	file, path, err := c.createTmp()
+	if err != nil {
+		return nil, err
+	}
+	s := &staged{fs: c.fs, path: path}
+	s.head, err = c.fill(ctx, file, path, key, entry)
+	if err = errors.Join(err, file.Close()); err != nil {
+		s.release()
+		return nil, err
+	}
+	return s, nil
+}
+
+// fill writes body and head into the file at path and returns the head.
+func (c *Cache) fill(ctx context.Context, file vfs.File, path string, key interfaces.Key, entry interfaces.Entry) (interfaces.Head, error) {
+	head := entry.Head
+	size, sum, err := writeBody(ctx, file, key, entry)
+	switch {
+	case err != nil:
+		return head, err
+	case head.Size >= 0 && size != head.Size:
+		return head, fmt.Errorf("the body is %d bytes long, and its head says %d: %w", size, head.Size, io.ErrUnexpectedEOF)
+	case head.Checksum != interfaces.Checksum{} && sum != head.Checksum:
+		return head, fmt.Errorf("the body does not match the checksum in its head: %w", cacheerr.ErrDamaged)
+	}
+	head.Size, head.Checksum = size, sum
+	if head.Time.IsZero() {
+		head.Time = c.opts.Clock()
+	}
+	s := getScratch()
+	defer putScratch(s)
+	encoded, err := encoding.AppendHead(s.attr[:0], key, head)
+	if err == nil {
+		err = c.heads.write(file, path, key, encoded)
+	}
+	if err == nil && c.opts.Durability != DurabilityNone {
+		err = file.Sync()
+	}
+	return head, err
+}
+
+// writeBody writes the body and returns its length and checksum. It reads
+// little more than the length that the head claims.
+func writeBody(ctx context.Context, file vfs.File, key interfaces.Key, entry interfaces.Entry) (int64, interfaces.Checksum, error) {
+	s := getScratch()
+	defer putScratch(s)
+	s.hasher.Reset(key)
+	w := sink{ctx: ctx, file: file, hasher: &s.hasher, limit: entry.Size}
+	_, err := io.CopyBuffer(&w, entry.Reader(), s.chunk[:])
+	return w.size, s.hasher.Sum(), err
+}
+
+// sink writes a body to a file and sums it up on the way.
+type sink struct {
+	ctx    context.Context
+	file   vfs.File
+	hasher *encoding.Hasher
+	size   int64 // written
+	limit  int64 // the claimed length, or negative
+}
+
+// Write implements [io.Writer].
+func (w *sink) Write(b []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if w.limit >= 0 && w.size+int64(len(b)) > w.limit {
+		return 0, fmt.Errorf("the body is longer than the %d bytes that its head says", w.limit)
+	}
+	_, _ = w.hasher.Write(b) // never fails
+	n, err := w.file.Write(b)
+	w.size += int64(n)
+	return n, err
+}
+
+// WriteString implements [io.StringWriter] without a copy: writing does not
+// change what is written.
+func (w *sink) WriteString(text string) (int, error) {
+	return w.Write(unsafe.Slice(unsafe.StringData(text), len(text)))
+}
+
+// settle does what follows once the entry has its name.
+func (c *Cache) settle(ctx context.Context, key interfaces.Key, head interfaces.Head, replaced int64) error {
+	path := c.entryPath(key)
+	info, err := c.fs.Stat(path)
+	if err != nil { // replaced or removed by somebody at this very moment
+		return nil //nolint:nilerror // it was stored
+	}
+	c.prove(key, info, head)
+	if c.opts.Durability == DurabilityFull {
+		if err := c.fs.SyncDir(filepath.Dir(path)); err != nil {
+			return failed("put", err)
+		}
+	}
+	c.usage.add(info.Disk - replaced)
+	return c.holdCap(ctx)
+}

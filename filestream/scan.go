@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package filestream
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"path/filepath"
+
+	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/internal/vfs"
+)
+
+// shardNames returns the names of the directories that hold entries. Others
+// are not ours.
+func (c *Cache) shardNames() ([]string, error) {
+	names, err := c.fs.ReadDir(c.entriesDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	shards := names[:0]
+	for _, name := range names {
+		if len(name) == 2 {
+			shards = append(shards, name)
+		}
+	}
+	return shards, err
+}
+
+// files returns the entries' files and what they look like, shard by shard;
+// progress, if not nil, is told how many of all shards are done. A file that
+// goes meanwhile is left out, and so is one whose name is no key's.
+func (c *Cache) files(ctx context.Context, progress Progress) iter.Seq2[file, error] {
+	return func(yield func(file, error) bool) {
+		shards, err := c.shardNames()
+		if err != nil {
+			yield(file{}, err)
+			return
+		}
+		for i, shard := range shards {
+			if !c.shardFiles(ctx, shard, yield) {
+				return
+			}
+			progress.report(i+1, len(shards))
+		}
+	}
+}
+
+// file is an entry's file, as a scan saw it.
+type file struct {
+	key  interfaces.Key
+	info vfs.Info
+}
+
+func (c *Cache) shardFiles(ctx context.Context, shard string, yield func(file, error) bool) bool {
+	dir := filepath.Join(c.entriesDir(), shard)
+	names, err := c.fs.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return yield(file{}, err)
+	}
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			yield(file{}, err)
+			return false
+		}
+		key, err := interfaces.ParseKey(shard + name)
+		if err != nil {
+			continue
+		}
+		info, err := c.fs.Stat(filepath.Join(dir, name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err == nil && !info.Regular:
+			continue
+		}
+		if !yield(file{key: key, info: info}, err) {
+			return false
+		}
+	}
+	return true
+}
+
+// Progress is told how far a scan of the directory is: done of total parts. It
+// is called by one goroutine.
+type Progress func(done, total int)
+
+func (p Progress) report(done, total int) {
+	if p != nil {
+		p(done, total)
+	}
+}
+
+// tmpBytes returns what tmp takes on disk; it counts towards the cap.
+func (c *Cache) tmpBytes() int64 {
+	names, err := c.fs.ReadDir(c.tmpDir())
+	if err != nil {
+		return 0
+	}
+	sum := int64(0)
+	for _, name := range names {
+		if info, err := c.fs.Stat(filepath.Join(c.tmpDir(), name)); err == nil {
+			sum += info.Disk
+		}
+	}
+	return sum
+}
+
+// Usage is what the directory holds.
+type Usage struct {
+	Entries int   // files of entries
+	Bytes   int64 // on disk, in whole blocks, temporary files included
+}
+
+// Usage scans the directory and returns what it holds now.
+func (c *Cache) Usage(ctx context.Context, progress Progress) (Usage, error) {
+	if err := c.usable(ctx); err != nil {
+		return Usage{}, err
+	}
+	mark := c.usage.mark()
+	sum := Usage{Bytes: c.tmpBytes()}
+	for f, err := range c.files(ctx, progress) {
+		if err != nil {
+			return sum, failed("scan", err)
+		}
+		sum.Entries++
+		sum.Bytes += f.info.Disk
+	}
+	return sum, c.usage.set(ctx, sum.Bytes, mark)
+}

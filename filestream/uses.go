@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package filestream
+
+import (
+	"sync"
+	"time"
+
+	"github.com/tiercecache/tierce/encoding"
+	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/internal/vfs"
+)
+
+// maxUses bounds the memory for uses: about 100 bytes each.
+const maxUses = 1 << 16
+
+// uses are the entries that this process used lately: exact recency for its own
+// evictions, and what a client of this process may still read by path.
+type uses struct {
+	mu   sync.Mutex
+	last map[interfaces.Key]use
+
+	every  time.Duration // between two calls of keep
+	keep   func()        // keeps what was handed out
+	keeper *time.Timer   // runs once something was handed out
+}
+
+type use struct {
+	at     int64 // Unix nanoseconds
+	handed bool  // handed out by path
+}
+
+// note remembers that an entry was used now.
+func (u *uses) note(key interfaces.Key, now time.Time, handed bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.last == nil {
+		u.last = make(map[interfaces.Key]use, 512)
+	}
+	before, known := u.last[key]
+	if !known && len(u.last) >= maxUses {
+		clear(u.last) // recency in the files is still exact to half of Grace
+	}
+	if handed && u.keeper == nil {
+		u.keeper = time.AfterFunc(u.every, u.keep)
+	}
+	u.last[key] = use{at: now.UnixNano(), handed: handed || before.handed}
+}
+
+// stale reports whether a file's time of last use has to be brought up to date:
+// it is older than half of Grace. Doing so at each use would cost more than
+// the use.
+func (c *Cache) stale(info vfs.Info) bool {
+	return c.opts.Clock().UnixNano()-info.Used() > int64(c.opts.Grace/2)
+}
+
+// used notes a use of the entry whose file is open, brings the file's time of
+// last use up to date if it is stale, and marks it as handed out. What the
+// system refuses costs recency and nothing else (F13).
+func (c *Cache) used(file vfs.File, key interfaces.Key, seen look, handed bool) {
+	now := c.opts.Clock()
+	c.uses.note(key, now, handed)
+	stale, freeze := c.stale(seen.info), handed && !seen.info.Frozen
+	if !stale && !freeze {
+		return
+	}
+	if stale {
+		_ = file.SetAccessed(now)
+	}
+	if freeze {
+		_ = file.Freeze()
+	}
+	c.proveAgain(file, key, seen)
+}
+
+// keepHandedOut brings the times of everything that was handed out by path up
+// to date: as long as this cache is open its client may read those files. It
+// runs at every half of Grace, which few processes live to see.
+func (c *Cache) keepHandedOut() {
+	for _, key := range c.uses.handedOut() {
+		file, err := c.openEntry(key)
+		if err != nil {
+			continue // gone, or not to be had: nothing to keep
+		}
+		if seen, err := c.examine(file, key); err == nil {
+			_ = file.SetAccessed(c.opts.Clock())
+			c.proveAgain(file, key, seen)
+		}
+		_ = file.Close() // only read
+	}
+}
+
+// again has keep called once more, unless it was stopped.
+func (u *uses) again() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.keeper != nil {
+		u.keeper.Reset(u.every)
+	}
+}
+
+func (u *uses) stop() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.keeper != nil {
+		u.keeper.Stop()
+	}
+	u.keeper, u.keep = nil, func() {}
+}
+
+func (u *uses) handedOut() []interfaces.Key {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var keys []interfaces.Key
+	for key, use := range u.last {
+		if use.handed {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// at returns when this process last used the entry, or 0.
+func (u *uses) at(key interfaces.Key) int64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.last[key].at
+}
+
+// proveAgain renews the proof of a verified file whose times were changed by
+// this process.
+func (c *Cache) proveAgain(file vfs.File, key interfaces.Key, seen look) {
+	if seen.bare || !c.proofs.has(seen.proof) {
+		return
+	}
+	if now, err := file.Stat(); err == nil && now.Same(seen.info) {
+		c.prove(key, now, seen.head)
+	}
+}
+
+// prove remembers that the entry's file, so described, is verified.
+func (c *Cache) prove(key interfaces.Key, info vfs.Info, head interfaces.Head) {
+	s := getScratch()
+	defer putScratch(s)
+	if encoded, err := encoding.AppendHead(s.attr[:0], key, head); err == nil {
+		c.proofs.add(proofOf(key, info, encoded))
+	}
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package filestream
+
+import (
+	"context"
+	"errors"
+
+	cacheerr "github.com/tiercecache/tierce/errors"
+	"github.com/tiercecache/tierce/interfaces"
+)
+
+// Verified is what [Cache.VerifyAll] found.
+type Verified struct {
+	Entries    int            // that were compared and are whole
+	Bytes      int64          // of their bodies
+	Unverified int            // without checksum: files of another tool
+	Damaged    []*DamageError // in no order
+	Removed    int            // how many of the damaged are gone now
+}
+
+// VerifyAll compares every entry with its checksum, whatever the policy and
+// whatever was verified before. With repair it removes what is damaged, which
+// is all the repair that a cache needs. Progress may be nil. Verifying is not a
+// use.
+func (c *Cache) VerifyAll(ctx context.Context, repair bool, progress Progress) (Verified, error) {
+	var found Verified
+	if err := c.usable(ctx); err != nil {
+		return found, err
+	}
+	for f, err := range c.files(ctx, progress) {
+		if err != nil {
+			return found, failed("verify", err)
+		}
+		if err := c.verifyOne(f, repair, &found); err != nil {
+			return found, err
+		}
+	}
+	return found, nil
+}
+
+func (c *Cache) verifyOne(f file, repair bool, found *Verified) error {
+	seen, err := c.compare(f.key)
+	var damage *DamageError
+	switch {
+	case errors.As(err, &damage):
+		found.Damaged = append(found.Damaged, damage)
+		if repair {
+			gone, err := c.removeIfSame(f.key, seen.info)
+			if err != nil {
+				return notWritten("verify", err)
+			}
+			if gone {
+				found.Removed++
+			}
+		}
+	case errors.Is(err, cacheerr.ErrMiss): // it went meanwhile
+	case err != nil:
+		return err
+	case seen.bare || seen.head.Checksum == interfaces.Checksum{}:
+		found.Unverified++
+	default:
+		found.Entries++
+		found.Bytes += seen.head.Size
+	}
+	return nil
+}
+
+// compare compares one entry with its checksum.
+func (c *Cache) compare(key interfaces.Key) (look, error) {
+	file, err := c.openEntry(key)
+	if err != nil {
+		return look{}, err
+	}
+	seen, err := c.examine(file, key)
+	if err == nil && seen.head.Checksum != (interfaces.Checksum{}) {
+		err = c.verifyFile(file, key, seen)
+	}
+	_ = file.Close() // only read
+	return seen, err
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vfs
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const errNoAttr = unix.ENOATTR
+
+// Open implements [FS].
+func (OS) Open(path string) (File, error) {
+	return open("open", path, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+}
+
+// ReadDir implements [FS].
+func (OS) ReadDir(path string) ([]string, error) { return readNames(path) }
+
+// setAccessed sets both times: macOS has no "leave as it is" for a descriptor,
+// so the time of the last change is written back as it was.
+func setAccessed(fd int, nanos int64) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	accessed := time.Unix(0, nanos)
+	return unix.Futimes(fd, []unix.Timeval{
+		unix.NsecToTimeval(accessed.UnixNano()), unix.NsecToTimeval(st.Mtim.Nano()),
+	})
+}
+
+// BootID names this run of the machine, or is empty where the system does not
+// tell.
+func BootID() string {
+	id, err := unix.Sysctl("kern.bootsessionuuid")
+	if err != nil {
+		return ""
+	}
+	return id
+}
