@@ -90,11 +90,21 @@ func TestReturnedWhen(t *testing.T) {
 				t.Errorf("the comment does not begin with the name: %q", doc)
 			}
 			_, list, ok := strings.Cut(doc, "\nReturned when:\n")
-			if !ok || !strings.HasPrefix(list, "  - ") || !strings.Contains(list, ".") {
-				t.Errorf("the comment has no list \"Returned when\":\n%s", doc)
+			if !ok || !isList(list) {
+				t.Errorf("the comment does not end with a list \"Returned when\":\n%s", doc)
 			}
 		})
 	}
+}
+
+// isList reports whether text has items, and nothing else.
+func isList(text string) bool {
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "  - ") && !strings.HasPrefix(line, "    ") {
+			return false
+		}
+	}
+	return strings.HasPrefix(text, "  - ")
 }
 
 func TestSamplesAreComplete(t *testing.T) {

@@ -5,6 +5,7 @@ package errors_test
 import (
 	"errors"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -107,6 +108,17 @@ func TestShorten(t *testing.T) {
 				t.Errorf("Shorten\n got %q\nwant %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestShortenCost(t *testing.T) {
+	long := strings.Repeat("\xffa://b", 1<<20)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_ = cacheerr.Shorten(long)
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20 {
+		t.Errorf("E2 shortening %d bytes took %d bytes of memory", len(long), used)
 	}
 }
 

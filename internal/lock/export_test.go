@@ -12,6 +12,9 @@ func Logged(log func(string), names ...string) Lock {
 	})
 }
 
+// LockError is what a file that the system does not lock fails with.
+var LockError = lockError
+
 // Names returns how many names the table keeps.
 func (t *Table) Names() int {
 	t.mu.Lock()

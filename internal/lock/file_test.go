@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -215,11 +216,17 @@ func TestFileFails(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			release, err := lock.Files(test.path).Acquire(t.Context(), lock.Forever)
 			pathErr, ok := errors.AsType[*fs.PathError](err)
-			if release != nil || !ok || pathErr.Path != test.path || test.want != nil && !errors.Is(err, test.want) {
+			if release != nil || !ok || pathErr.Path != test.path || strings.Count(err.Error(), test.path) != 1 || test.want != nil && !errors.Is(err, test.want) {
 				t.Errorf("got %v, want an error with the path", err)
 			}
 		})
 	}
+	t.Run("a system without locks", func(t *testing.T) {
+		err := lock.LockError("dir/lock", errors.ErrUnsupported)
+		if want := "lock dir/lock: unsupported operation"; err.Error() != want || !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	})
 	t.Run("L4 a file that fails releases those already held", func(t *testing.T) {
 		first := filepath.Join(dir, "a")
 		if _, err := lock.Files(first, dir+"/z/lock").Acquire(t.Context(), lock.Try); err == nil {
