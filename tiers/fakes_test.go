@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tiers_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/tiercecache/tierce/cachetest"
+	"github.com/tiercecache/tierce/encoding"
+	cacheerr "github.com/tiercecache/tierce/errors"
+	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/tiers"
+)
+
+var errIll = &cacheerr.BackendExecutionError{Tier: "fake", Op: "do", Reason: "the test says so"}
+
+// fake is a Full whose operations a test can count, hold up and replace. It
+// has no capability but those named here.
+type fake struct {
+	full     *cachetest.Full
+	gets     atomic.Int64
+	puts     atomic.Int64
+	deletes  atomic.Int64
+	onGet    func(ctx context.Context, key interfaces.Key) error // before a Get; an error is its answer
+	onPut    func(ctx context.Context, key interfaces.Key, entry interfaces.Entry) error
+	afterGet func(key interfaces.Key)
+	streams  bool // whether every body is a stream
+}
+
+var (
+	_ interfaces.Deleter = (*fake)(nil)
+	_ interfaces.Statter = (*fake)(nil)
+	_ interfaces.Lister  = (*fake)(nil)
+)
+
+func newFake(t testing.TB) *fake {
+	t.Helper()
+	return &fake{full: cachetest.NewFull(t)}
+}
+
+// newFar returns a fake that answers with streams, as a tier over a network.
+func newFar(t testing.TB) *fake {
+	t.Helper()
+	f := newFake(t)
+	f.streams = true
+	return f
+}
+
+func (f *fake) Get(ctx context.Context, key interfaces.Key) (interfaces.Entry, error) {
+	f.gets.Add(1)
+	if f.onGet != nil {
+		if err := f.onGet(ctx, key); err != nil {
+			return interfaces.Entry{}, err
+		}
+	}
+	entry, err := f.full.Get(ctx, key)
+	if text, ok := entry.Text(); ok && err == nil && f.streams {
+		entry = interfaces.Stream(onlyReader{strings.NewReader(text)}, entry.Size).WithHead(entry.Head)
+	}
+	if f.afterGet != nil {
+		f.afterGet(key)
+	}
+	return entry, err
+}
+
+// onlyReader hides every method but Read: the stream cannot be rewound.
+type onlyReader struct{ io.Reader }
+
+func (f *fake) Put(ctx context.Context, key interfaces.Key, entry interfaces.Entry) error {
+	f.puts.Add(1)
+	if f.onPut != nil {
+		if err := f.onPut(ctx, key, entry); err != nil {
+			return err
+		}
+	}
+	return f.full.Put(ctx, key, entry)
+}
+
+func (f *fake) Delete(ctx context.Context, key interfaces.Key) error {
+	f.deletes.Add(1)
+	return f.full.Delete(ctx, key)
+}
+
+func (f *fake) Stat(ctx context.Context, key interfaces.Key) (interfaces.Head, error) {
+	return f.full.Stat(ctx, key)
+}
+
+func (f *fake) List(ctx context.Context) iter.Seq2[interfaces.Key, error] {
+	return f.full.List(ctx)
+}
+
+// spoil is an onPut that fails when it has read half of the body.
+func spoil(_ context.Context, _ interfaces.Key, entry interfaces.Entry) error {
+	_, err := io.CopyN(io.Discard, entry.Reader(), entry.Size/2)
+	return errors.Join(errIll, err)
+}
+
+// refuse is an onPut that fails before it has read anything.
+func refuse(context.Context, interfaces.Key, interfaces.Entry) error { return errIll }
+
+// events is an observer that remembers.
+type events struct {
+	mu   sync.Mutex
+	seen []tiers.Event
+}
+
+func (e *events) Observe(event tiers.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.seen = append(e.seen, event)
+}
+
+// lines returns the events since the last call as "layer op result[ reason]",
+// but those of New.
+func (e *events) lines() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var lines []string
+	for _, event := range e.seen {
+		if event.Op == tiers.OpOpen {
+			continue
+		}
+		layer := event.Layer
+		if layer == "" {
+			layer = "stack"
+		}
+		lines = append(lines, strings.TrimSpace(strings.Join([]string{layer, string(event.Op), string(event.Result), string(event.Reason)}, " ")))
+	}
+	e.seen = nil
+	return lines
+}
+
+// want fails the test unless exactly the events of lines came since the last
+// call.
+func (e *events) want(t *testing.T, lines ...string) {
+	t.Helper()
+	if got := e.lines(); !slices.Equal(got, lines) {
+		t.Errorf("events:\n\t%s\nwant:\n\t%s", strings.Join(got, "\n\t"), strings.Join(lines, "\n\t"))
+	}
+}
+
+// newStack returns a stack that is closed when the test ends.
+func newStack(t testing.TB, opts tiers.Options, layers ...tiers.Layer) *tiers.Stack {
+	t.Helper()
+	s, err := tiers.New(opts, layers...)
+	if err != nil {
+		t.Fatalf("New: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return s
+}
+
+// keyOf returns a key of name.
+func keyOf(name string) interfaces.Key { return encoding.RawKey([]byte(name)) }
+
+func put(t testing.TB, c interfaces.Cache, key interfaces.Key, body string) {
+	t.Helper()
+	if err := c.Put(t.Context(), key, interfaces.Text(body)); err != nil {
+		t.Fatalf("Put of %q: %v", body, err)
+	}
+}
+
+// read returns the whole body under key, or the error of Get.
+func read(t testing.TB, c interfaces.Cache, key interfaces.Key) (string, error) {
+	t.Helper()
+	entry, err := c.Get(t.Context(), key)
+	if err != nil {
+		return "", err
+	}
+	body, err := entry.Bytes()
+	if err := errors.Join(err, entry.Close()); err != nil {
+		t.Errorf("the entry that Get returned is not whole: %v", err)
+	}
+	return string(body), nil
+}
+
+func want(t testing.TB, c interfaces.Cache, key interfaces.Key, body string) {
+	t.Helper()
+	if got, err := read(t, c, key); err != nil || got != body {
+		t.Errorf("Get: %q and error %v, want %q", got, err, body)
+	}
+}
+
+func wantMiss(t testing.TB, c interfaces.Cache, key interfaces.Key) {
+	t.Helper()
+	if got, err := read(t, c, key); err != cacheerr.ErrMiss {
+		t.Errorf("Get: %q and error %v, want the bare cacheerr.ErrMiss", got, err)
+	}
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tiers
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tiercecache/tierce/interfaces"
+)
+
+// flights are the fetches beyond layer 0 that are under way. They have two
+// duties:
+//
+//   - callers that want one key share one flight;
+//   - a copy that a flight makes in a nearer layer does not outlive a Put,
+//     Insert, Delete or Clear that came meanwhile: each of these settles the
+//     flights of its key before it returns.
+//
+// No goroutine is started for a flight: the caller that began it fetches.
+type flights struct {
+	landed atomic.Uint64 // how many flights are over
+	mu     sync.Mutex
+	byKey  map[interfaces.Key]*flight // guarded by mu; linked through next
+}
+
+// flight is one fetch.
+type flight struct {
+	next      *flight       // guarded by flights.mu: of the same key
+	shared    bool          // whether others may wait for the answer
+	promoting bool          // guarded by flights.mu: copies are being made
+	stale     bool          // guarded by flights.mu: what it fetched is replaced or removed
+	done      chan struct{} // closed when it is over
+
+	// The answer, to be read once done is closed.
+	answered bool // false if the caller gave up: somebody else has to fetch
+	hit      found
+	verdict  verdict
+	err      error
+}
+
+// join returns the flight for key that is shared, and whether the caller has
+// begun it and must land it.
+func (t *flights) join(key interfaces.Key) (f *flight, lead bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for f := t.byKey[key]; f != nil; f = f.next {
+		if f.shared {
+			return f, false
+		}
+	}
+	return t.add(key, true), true
+}
+
+// begin returns a new flight for key that nobody waits for, which the caller
+// must land.
+func (t *flights) begin(key interfaces.Key) *flight {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.add(key, false)
+}
+
+// add needs mu.
+func (t *flights) add(key interfaces.Key, shared bool) *flight {
+	if t.byKey == nil {
+		t.byKey = make(map[interfaces.Key]*flight)
+	}
+	f := &flight{shared: shared, done: make(chan struct{}), next: t.byKey[key]}
+	t.byKey[key] = f
+	return f
+}
+
+// land ends f, once.
+func (t *flights) land(key interfaces.Key, f *flight) {
+	t.mu.Lock()
+	if first := t.unlink(t.byKey[key], f); first != nil {
+		t.byKey[key] = first
+	} else {
+		delete(t.byKey, key)
+	}
+	t.landed.Add(1)
+	t.mu.Unlock()
+	close(f.done)
+}
+
+// unlink returns the list that begins with first without f.
+func (t *flights) unlink(first, f *flight) *flight {
+	for at := &first; *at != nil; at = &(*at).next {
+		if *at == f {
+			*at = f.next
+			break
+		}
+	}
+	return first
+}
+
+// promote reports whether copies of what f fetched may be made. If so, promoted
+// must be called after that.
+func (t *flights) promote(f *flight) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f.promoting = !f.stale
+	return f.promoting
+}
+
+// promoted reports whether the copies have to go again, because the entry was
+// replaced or removed since f began.
+func (t *flights) promoted(f *flight) (stale bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f.promoting = false
+	return f.stale
+}
+
+// settle makes an end of copies of what was under key until now: those that are
+// being made are waited for, and whoever makes them removes them. Nobody joins
+// a settled flight.
+func (t *flights) settle(ctx context.Context, key interfaces.Key) {
+	t.mu.Lock()
+	first := t.discard(key)
+	t.mu.Unlock()
+	first.waitAll(ctx)
+}
+
+// settleAll settles every key.
+func (t *flights) settleAll(ctx context.Context) {
+	var promoting []*flight
+	t.mu.Lock()
+	for key := range t.byKey {
+		promoting = append(promoting, t.discard(key))
+	}
+	t.mu.Unlock()
+	for _, first := range promoting {
+		first.waitAll(ctx)
+	}
+}
+
+// discard makes all flights of key stale and returns those that are making
+// copies, linked. It needs mu.
+func (t *flights) discard(key interfaces.Key) (promoting *flight) {
+	for f := t.byKey[key]; f != nil; {
+		next := f.next
+		f.stale, f.next = true, nil
+		if f.promoting {
+			f.next, promoting = promoting, f
+		}
+		f = next
+	}
+	delete(t.byKey, key)
+	return promoting
+}
+
+// waitAll waits for f and those linked to it, unless the context ends: a caller
+// that gave up need not be told.
+func (f *flight) waitAll(ctx context.Context) {
+	for ; f != nil; f = f.next {
+		_ = f.wait(ctx)
+	}
+}
+
+// wait returns when f has landed, or with the context's error.
+func (f *flight) wait(ctx context.Context) error {
+	select {
+	case <-f.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

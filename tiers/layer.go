@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tiers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	cacheerr "github.com/tiercecache/tierce/errors"
+	"github.com/tiercecache/tierce/interfaces"
+)
+
+// Layer is a tier in a [Stack] and the policy for it. Name and Tier must be
+// set.
+type Layer struct {
+	// Name is what events and errors call the layer. No other has it.
+	Name string
+	// Tier keeps the entries. The Stack owns it and closes it.
+	Tier interfaces.Cache
+	// ReadOnly keeps every write, promotion and removal away from the layer.
+	// Its entries cannot be replaced: they hide those of farther layers.
+	ReadOnly bool
+	// Behind makes writes wait in a queue, from which workers send them; reads
+	// and removals do not wait. Another layer must take writes at once.
+	Behind bool
+	// MaxBody is the largest body in bytes that the layer is given; 0 means
+	// any. A body of unknown size is not, until another layer has counted it.
+	MaxBody int64
+}
+
+var errSizeUnknown = errors.New("the size of the body is not known, and the layer takes only up to a limit; set Entry.Size")
+
+// refuses returns why the layer is not given a body of size bytes, or nil.
+func (l *Layer) refuses(size int64) error {
+	switch {
+	case l.ReadOnly:
+		return cacheerr.ErrReadOnly
+	case l.MaxBody == 0 || 0 <= size && size <= l.MaxBody:
+		return nil
+	case size < 0:
+		return errSizeUnknown
+	default:
+		return &cacheerr.EntryTooLargeError{Requested: size, Available: l.MaxBody}
+	}
+}
+
+// decides reports whether the layer may be the one that Insert asks.
+func (l *Layer) decides() bool {
+	_, ok := l.Tier.(interfaces.Inserter)
+	return ok && !l.ReadOnly && !l.Behind
+}
+
+// validate returns what is wrong with layers, or nil.
+func validate(layers []Layer) error {
+	if len(layers) == 0 {
+		return errors.New("tiers: a stack needs at least one layer")
+	}
+	names := make(map[string]bool, len(layers))
+	behind, direct := "", false
+	for i, l := range layers {
+		if err := l.validate(); err != nil {
+			return fmt.Errorf("tiers: layer %d, %q: %w", i, l.Name, err)
+		}
+		if names[l.Name] {
+			return fmt.Errorf("tiers: layer %d, %q: another layer has this name; give each its own", i, l.Name)
+		}
+		names[l.Name] = true
+		if l.Behind {
+			behind = l.Name
+		}
+		direct = direct || !l.Behind && !l.ReadOnly
+	}
+	if behind != "" && !direct {
+		return fmt.Errorf("tiers: layer %q is written behind, but no other layer can be written before it", behind)
+	}
+	return nil
+}
+
+func (l *Layer) validate() error {
+	switch {
+	case l.Name == "":
+		return errors.New("it has no name; events and errors need one")
+	case l.Tier == nil:
+		return errors.New("its tier is nil")
+	case l.MaxBody < 0:
+		return fmt.Errorf("MaxBody is %d bytes; use 0 for no limit", l.MaxBody)
+	case l.Behind && l.ReadOnly:
+		return errors.New("it is both read-only and written behind; choose one")
+	}
+	return nil
+}
+
+// ask gets key from layer i.
+func (s *Stack) ask(ctx context.Context, op Op, i int, key interfaces.Key) (interfaces.Entry, error) {
+	l := &s.layers[i]
+	start := s.begin()
+	entry, err := l.Tier.Get(ctx, key)
+	s.tell(ctx, Event{Op: op, Layer: l.Name, Key: key, Result: Hit, Size: entry.Size, Cost: entry.Cost}, start, err)
+	return entry, err
+}
+
+// give offers b to layer i. Done well, that is good: Stored or Promoted. A body
+// that fails of itself is no failure of the layer: nothing is told of it.
+func (s *Stack) give(ctx context.Context, op Op, good Result, i int, key interfaces.Key, b *body) error {
+	l := &s.layers[i]
+	start := s.begin()
+	err := l.Tier.Put(ctx, key, b.entry)
+	if err == nil || !b.faulty() {
+		s.tell(ctx, Event{Op: op, Layer: l.Name, Key: key, Result: good, Size: b.entry.Size, Cost: b.entry.Cost}, start, err)
+	}
+	return err
+}
+
+// copy gives layer i what was found: text as it is, a stream by asking the
+// layer that has it once more, so that what was found stays whole.
+func (s *Stack) copy(ctx context.Context, op Op, good Result, i int, key interfaces.Key, from found) error {
+	if _, ok := from.entry.Text(); ok {
+		return s.give(ctx, op, good, i, key, &body{entry: from.entry})
+	}
+	start := s.begin()
+	entry, err := s.layers[from.at].Tier.Get(ctx, key)
+	if err != nil {
+		s.tell(ctx, Event{Op: op, Layer: s.layers[from.at].Name, Key: key}, start, err)
+		return err
+	}
+	b := offer(entry)
+	if err = s.give(ctx, op, good, i, key, &b); err != nil && b.faulty() {
+		s.tell(ctx, Event{Op: op, Layer: s.layers[from.at].Name, Key: key}, start, err)
+	}
+	_ = entry.Close() // only read
+	return err
+}
+
+// drop removes key from layer i, so that it does not answer with an entry that
+// the stack has replaced or must not have. An absent key is as good. That is
+// done also when the caller gives up, since something was stored already.
+func (s *Stack) drop(ctx context.Context, op Op, i int, key interfaces.Key) error {
+	ctx = context.WithoutCancel(ctx)
+	l := &s.layers[i]
+	start := s.begin()
+	err := interfaces.Delete(ctx, l.Tier, key)
+	if err == nil || errors.Is(err, cacheerr.ErrMiss) {
+		return nil
+	}
+	if !errors.Is(err, errors.ErrUnsupported) {
+		s.tell(ctx, Event{Op: op, Layer: l.Name, Key: key}, start, err)
+	}
+	return err
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tiers
+
+import (
+	"context"
+
+	"github.com/tiercecache/tierce/interfaces"
+)
+
+// promote copies hit to the nearer layers that take it and returns what the
+// caller may have, whole. If next is not below 0 that is nothing, since the
+// stream was spoiled: the search goes on with layer next.
+//
+// A stream goes into the nearest layer that takes it and is read again from
+// there, for the caller and for the layers between.
+func (f *fetch) promote(ctx context.Context, hit found) (near found, next int) {
+	near, next = hit, -1
+	if _, ok := hit.entry.Text(); !ok {
+		if near, next = f.pour(ctx, hit); next >= 0 {
+			return near, next
+		}
+	}
+	for i := f.untried; i < hit.at; i++ {
+		if l := &f.stack.layers[i]; !l.Behind && l.refuses(hit.entry.Size) == nil {
+			_ = f.stack.copy(ctx, f.op, Promoted, i, f.key, near) // told; it does not fail the Get
+		}
+	}
+	if f.stack.queue != nil && f.stack.queue.nearest < hit.at {
+		f.stack.queue.add(ctx, f.key, false)
+	}
+	return near, -1
+}
+
+// pour puts the stream of hit into the nearest layer that takes it and returns
+// the entry there; hit itself, whole, if none does. If next is not below 0, a
+// layer failed when it had read some of the body, and the search goes on with
+// layer next. No layer is tried twice in one search.
+func (f *fetch) pour(ctx context.Context, hit found) (near found, next int) {
+	offered := offer(hit.entry)
+	for f.untried < hit.at {
+		i := f.untried
+		f.untried++
+		if l := &f.stack.layers[i]; l.Behind || l.refuses(hit.entry.Size) != nil {
+			continue
+		}
+		entry, err := f.exchange(ctx, i, hit.at, &offered)
+		if err == nil {
+			_ = hit.entry.Close() // read to its end
+			return found{entry, i}, -1
+		}
+		if !offered.again() {
+			_ = hit.entry.Close() // spoiled
+			if offered.faulty() {
+				return found{}, hit.at + 1
+			}
+			return found{}, hit.at
+		}
+	}
+	return hit, -1
+}
+
+// exchange puts what layer from had into layer i and returns what is there
+// then.
+func (f *fetch) exchange(ctx context.Context, i, from int, offered *body) (interfaces.Entry, error) {
+	if err := f.lend(ctx, i, from, offered); err != nil {
+		return interfaces.Entry{}, err
+	}
+	return f.stack.layers[i].Tier.Get(ctx, f.key)
+}
+
+// lend puts what layer from had into layer i. That the body breaks on the way
+// is told of layer from.
+func (f *fetch) lend(ctx context.Context, i, from int, offered *body) error {
+	start := f.stack.begin()
+	err := f.stack.give(ctx, f.op, Promoted, i, f.key, offered)
+	if err != nil && offered.faulty() {
+		f.verdict.ill = true
+		f.stack.tell(ctx, Event{Op: f.op, Layer: f.stack.layers[from].Name, Key: f.key}, start, err)
+	}
+	return err
+}
+
+// dropNearer removes key from the layers nearer than far that copies may have
+// been made in.
+func (s *Stack) dropNearer(ctx context.Context, op Op, far int, key interfaces.Key) {
+	for i := range far {
+		if l := &s.layers[i]; !l.ReadOnly && !l.Behind {
+			_ = s.drop(ctx, op, i, key) // told
+		}
+	}
+}
