@@ -3,7 +3,6 @@
 package encoding
 
 import (
-	"cmp"
 	"encoding/base64"
 	"math"
 	"reflect"
@@ -101,7 +100,7 @@ func (w *canonical) dynamic(v reflect.Value) *refusal {
 	}
 	held := v.Elem()
 	if w.result {
-		if v.NumMethod() > 0 || !decoded(held.Type()) {
+		if !decoded(held.Type()) {
 			return refuse(held, "out of an interface it comes back as another type; name the type in the struct")
 		}
 		return w.value(held)
@@ -131,12 +130,9 @@ func (w *canonical) nilable(v reflect.Value) *refusal {
 		w.buf = append(w.buf, "null"...)
 		return nil
 	}
-	if v.Kind() == reflect.Slice && v.Len() == 0 {
-		return w.list(v) // all empty slices may have one address
-	}
 	self := container{address: v.Pointer(), typ: v.Type()}
 	if v.Kind() == reflect.Slice {
-		self.size = v.Len() // a slice of one element begins where its array does
+		self.size = v.Len() // a shorter slice of the same array is not the same
 	}
 	if slices.Contains(w.path, self) {
 		return refuse(v, "it holds itself")
@@ -190,6 +186,9 @@ func (w *canonical) list(v reflect.Value) *refusal {
 }
 
 func (w *canonical) fields(v reflect.Value) *refusal {
+	if w.result && eclipsed(v.Type()) {
+		return refuse(v, "the method of a field that it embeds would leave out the fields beside")
+	}
 	w.buf = append(w.buf, '{')
 	first := true
 	for i := range v.NumField() {
@@ -209,42 +208,6 @@ func (w *canonical) fields(v reflect.Value) *refusal {
 		w.buf = append(w.buf, `":`...)
 		if err := w.value(v.Field(i)); err != nil {
 			return err.at("." + field.Name)
-		}
-	}
-	w.buf = append(w.buf, '}')
-	return nil
-}
-
-// sorted writes a map.
-func (w *canonical) sorted(v reflect.Value) *refusal {
-	type member struct {
-		name  string
-		key   reflect.Value
-		value reflect.Value
-	}
-	members := make([]member, 0, v.Len())
-	for it := v.MapRange(); it.Next(); {
-		name, err := keyName(it.Key())
-		if err != nil {
-			return err
-		}
-		members = append(members, member{name, it.Key(), it.Value()})
-	}
-	slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.name, b.name) })
-	w.buf = append(w.buf, '{')
-	for i, m := range members {
-		if i > 0 {
-			if m.name == members[i-1].name {
-				return refuse(v, "two of its keys have the same text "+strconv.Quote(m.name))
-			}
-			w.buf = append(w.buf, ',')
-		}
-		if err := w.text(m.key, m.name); err != nil {
-			return err
-		}
-		w.buf = append(w.buf, ':')
-		if err := w.value(m.value); err != nil {
-			return err.at("[" + strconv.Quote(m.name) + "]")
 		}
 	}
 	w.buf = append(w.buf, '}')

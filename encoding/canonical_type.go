@@ -49,6 +49,12 @@ func promoted(t, method reflect.Type) bool {
 	return false
 }
 
+// eclipsed reports whether encoding/json may write a struct that has no method
+// of its own by that of one of its fields.
+func eclipsed(t reflect.Type) bool {
+	return t.NumField() > 1 && (implements(t, jsonMarshaler) || implements(t, textMarshaler))
+}
+
 // hidden reports whether JSON leaves the field out. It does not leave out the
 // fields of an embedded struct.
 func hidden(field reflect.StructField) bool {
@@ -58,6 +64,9 @@ func hidden(field reflect.StructField) bool {
 
 // custom writes what v's own method returns.
 func (w *canonical) custom(v reflect.Value, method reflect.Type) *refusal {
+	if w.result && !v.CanAddr() && !v.Type().Implements(method) {
+		return refuse(v, "encoding/json does not use its method here; keep a pointer to it")
+	}
 	if method == textMarshaler {
 		text, err := addressable(v).Interface().(encoding.TextMarshaler).MarshalText()
 		if err != nil {
@@ -86,26 +95,6 @@ func addressable(v reflect.Value) reflect.Value {
 	pointer := reflect.New(v.Type())
 	pointer.Elem().Set(v)
 	return pointer
-}
-
-// keyName returns the name under which a map's key stands in an object.
-func keyName(key reflect.Value) (string, *refusal) {
-	switch kind := key.Kind(); {
-	case kind == reflect.String:
-		return key.String(), nil
-	case marshaling(key.Type()) == textMarshaler:
-		text, err := addressable(key).Interface().(encoding.TextMarshaler).MarshalText()
-		if err != nil {
-			return "", refuse(key, "its MarshalText failed").because(err)
-		}
-		return string(text), nil
-	case key.CanInt():
-		return strconv.FormatInt(key.Int(), 10), nil
-	case key.CanUint() && kind != reflect.Uintptr:
-		return strconv.FormatUint(key.Uint(), 10), nil
-	default:
-		return "", refuse(key, "it is no key of a JSON object")
-	}
 }
 
 // typeName returns a name that no other type has, if there is one.

@@ -2,19 +2,13 @@
 
 package encoding
 
-import (
-	"reflect"
-
-	cacheerr "github.com/tiercecache/tierce/errors"
-)
-
 // Codec turns the results of a function into the bytes of a body and back.
 // What Decode returns for the bytes of Encode can stand for the value in every
 // respect that its users look at. Many goroutines may use a codec at the same
 // time.
 //
-// [Raw], [JSON] and [Gob] are codecs; a user's own is a type with these two
-// methods.
+// [Raw] and [JSON] are codecs, and so is gob, as an opt-in in package gobcodec;
+// a user's own is a type with these two methods.
 type Codec[R any] interface {
 	// Encode returns the bytes that stand for result. It may return memory of
 	// the result; nobody changes either until the bytes are stored. A result
@@ -44,23 +38,4 @@ func (Raw[R]) Decode(data []byte) (R, error) {
 		data = []byte{} // a hit, however empty, is not a nil result
 	}
 	return R(data), nil
-}
-
-// unencodable is the error of a codec for a result that it does not take.
-func unencodable(typ, value string, err error) error {
-	return &cacheerr.ValuePicklingError{Type: typ, Value: value, Err: err}
-}
-
-// firstBytes is how many bytes of undecodable data an error shows.
-const firstBytes = 32
-
-// undecodable is the error of a codec for data that is no R.
-func undecodable[R any](data []byte, err error) error {
-	first := data[:min(len(data), firstBytes)]
-	return &cacheerr.ValueUnPicklingError{
-		First: append([]byte(nil), first...),
-		Size:  int64(len(data)),
-		Type:  reflect.TypeFor[R]().String(),
-		Err:   err,
-	}
 }

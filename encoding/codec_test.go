@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"math/big"
 	"reflect"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ type result struct {
 	Timings map[string]float64
 	Next    *result
 	Any     any
-	Hidden  int `json:"-"`
+	Hidden  func() `json:"-"`
 	When    time.Time
 }
 
@@ -103,6 +104,9 @@ func TestJSON(t *testing.T) {
 	roundTrip(t, encoding.JSON[[]string]{}, []string{})
 	roundTrip(t, encoding.JSON[any]{}, nil)
 	roundTrip(t, encoding.JSON[derived]{}, derived{base{1}, 0, "b"})
+	roundTrip(t, encoding.JSON[struct{ time.Time }]{}, struct{ time.Time }{time.Unix(1, 1).UTC()})
+	roundTrip(t, encoding.JSON[map[string]*big.Int]{}, map[string]*big.Int{"x": big.NewInt(7)})
+	roundTrip(t, encoding.JSON[[]big.Int]{}, []big.Int{*big.NewInt(7)})
 	roundTrip(t, encoding.JSON[uint64]{}, math.MaxUint64)
 	t.Run("the bytes", func(t *testing.T) {
 		const want = `{"Object":"AP8=","log":"a<b>&\"\n","Timings":{"a":-0.5,"b":1e+300},` +
@@ -113,7 +117,7 @@ func TestJSON(t *testing.T) {
 		}
 	})
 	t.Run("the author's tag leaves a field out", func(t *testing.T) {
-		data, err := encoding.JSON[result]{}.Encode(result{Hidden: 7})
+		data, err := encoding.JSON[result]{}.Encode(result{Hidden: func() {}})
 		if err != nil || bytes.Contains(data, []byte("Hidden")) {
 			t.Errorf("got %s, %v", data, err)
 		}
@@ -137,6 +141,8 @@ func TestJSONRefusesValues(t *testing.T) {
 		refusesValue[any](t, encoding.JSON[any]{}, []any{map[string]any{"x": &base{}}}, "*encoding_test.base", `at [0]["x"]`)
 		refusesValue[error](t, encoding.JSON[error]{}, io.EOF, "*errors.errorString", "another type")
 		refusesValue(t, encoding.JSON[secretiveResult]{}, secretiveResult{A: 1, b: 2}, "encoding_test.secretiveResult", "b is unexported")
+		refusesValue(t, encoding.JSON[stamped]{}, stamped{N: 1}, "encoding_test.stamped", "leave out the fields beside")
+		refusesValue(t, encoding.JSON[map[string]big.Int]{}, map[string]big.Int{"x": {}}, "big.Int", `at ["x"]: encoding/json does not use`)
 		refusesValue(t, encoding.JSON[*[]int]{}, &nothing, "*[]int", "points to nil")
 	})
 }

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"reflect"
+
+	cacheerr "github.com/tiercecache/tierce/errors"
 )
 
 // JSON is the codec for plain data, as [encoding/json] writes it, without HTML
@@ -17,9 +19,10 @@ import (
 // Encode refuses a result that would come back as another one: with NaN, a
 // string that is not UTF-8, an unexported field, a pointer to nil, a cycle, or
 // an interface that holds anything but what JSON decodes into by itself (bool,
-// float64, string, []any, map[string]any and nil). Types that marshal
-// themselves have the last word, and so has a field's own tag: "-" leaves it
-// out, omitempty makes an empty slice nil.
+// float64, string, []any, map[string]any and nil). The author of a type has the
+// last word: by a method that marshals it, by a tag ("-" leaves a field out,
+// omitempty makes an empty slice nil), or by a field that hides an embedded
+// one of the same name.
 //
 // Decode refuses trailing data and fields that R has not, which a body of
 // another version of R would have.
@@ -33,13 +36,13 @@ func (JSON[R]) Encode(result R) ([]byte, error) {
 	check := canonical{result: true}
 	if err := check.value(value); err != nil {
 		typ, text := err.offender()
-		return nil, unencodable(typ, text, err)
+		return nil, &cacheerr.ValuePicklingError{Type: typ, Value: text, Err: err}
 	}
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(&result); err != nil {
-		return nil, unencodable(value.Type().String(), "…", err)
+		return nil, &cacheerr.ValuePicklingError{Type: value.Type().String(), Value: "…", Err: err}
 	}
 	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
 }
@@ -58,4 +61,13 @@ func (JSON[R]) Decode(data []byte) (R, error) {
 		return none, undecodable[R](data, errTrailing)
 	}
 	return result, nil
+}
+
+func undecodable[R any](data []byte, err error) error {
+	return &cacheerr.ValueUnPicklingError{
+		First: bytes.Clone(data[:min(len(data), 32)]),
+		Size:  int64(len(data)),
+		Type:  reflect.TypeFor[R]().String(),
+		Err:   err,
+	}
 }

@@ -5,8 +5,7 @@
 //
 // What it writes is a format: on disk, on the wire, or inside a key. Each is
 // described where its code is and held by a golden test; equal values give
-// equal bytes in every process and on every machine, unless a name says
-// otherwise ([Gob]). The standard library's package of this name is not meant
+// equal bytes in every process and on every machine. The standard library's package of this name is not meant
 // to be used beside it.
 package encoding
 

@@ -5,6 +5,7 @@ package encoding_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"math/big"
 	"net/netip"
@@ -53,6 +54,30 @@ type derived struct {
 	_ int
 	B string
 }
+
+// marked is unexported and embedded below: its own method is out of reach.
+type marked struct{ A int }
+
+func (marked) MarshalText() ([]byte, error) { return nil, nil }
+
+type holder struct {
+	marked
+	B int
+}
+
+// pinned must not be copied.
+type pinned struct{ self *pinned }
+
+func (p *pinned) MarshalText() ([]byte, error) {
+	if p.self != p {
+		return nil, errors.New("it was copied")
+	}
+	return []byte("pinned"), nil
+}
+
+type octet byte
+
+func (o octet) MarshalText() ([]byte, error) { return strconv.AppendUint(nil, uint64(o), 2), nil }
 
 type list struct{ Next *list }
 
@@ -191,6 +216,8 @@ func differ[P any](t *testing.T, values ...P) {
 }
 
 func TestCanonicalOwnMethods(t *testing.T) {
+	pin := new(pinned)
+	pin.self = pin
 	for name, test := range map[string]struct {
 		got, want string
 	}{
@@ -200,8 +227,11 @@ func TestCanonicalOwnMethods(t *testing.T) {
 		"a value in a map":    {canon(t, map[string]secretive{"a": {7}}), `{"a":{"n":7}}`},
 		"a key of the module": {canon(t, interfaces.Key{}), `"` + strings.Repeat("0", 64) + `"`},
 		"nil has no methods":  {canon(t, (*secretive)(nil)), `null`},
-		"named byte list":     {canon(t, []level{1}), `["level 1"]`},
-		"a nil interface":     {canon[error](t, nil), `null`},
+		"bytes with a method": {canon(t, []octet{1, 2}), `["1","10"]`},
+		"an interface with the method": {canon(t, box[json.Marshaler]{&secretive{7}}),
+			`{"V":{"*github.com/tiercecache/tierce/encoding_test.secretive":{"n":7}}}`},
+		"a value that stays where it is": {canon(t, pin), `"pinned"`},
+		"a nil interface":                {canon[error](t, nil), `null`},
 		"generic type, by name": {canon[any](t, box[level]{1}),
 			`{"github.com/tiercecache/tierce/encoding_test.box[github.com/tiercecache/tierce/encoding_test.level]":{"V":"level 1"}}`},
 	} {
@@ -229,28 +259,31 @@ func TestCanonicalRefuses(t *testing.T) {
 		value     any
 		typ, text string // of the error
 	}{
-		"a function":              {func() {}, "func()", "it is not data"},
-		"a nil function":          {params{Any: (func())(nil)}, "func()", "at .Any: "},
-		"a channel":               {[]any{1, make(chan int)}, "chan int", "at [1]: "},
-		"a complex number":        {1i, "complex128", "not data"},
-		"an address":              {uintptr(1), "uintptr", "not data"},
-		"NaN":                     {math.NaN(), "float64", `"NaN"`},
-		"infinity":                {map[string]float64{"x": math.Inf(-1)}, "float64", `at [\"x\"]: `},
-		"not UTF-8":               {"a\xff", "string", "not UTF-8"},
-		"a key that is not UTF-8": {map[string]int{"\xff": 1}, "string", "not UTF-8"},
-		"an unexported field":     {struct{ a int }{1}, "struct { a int }", "field a is unexported"},
-		"in a slice of structs":   {[]box[errorString]{{}}, "encoding_test.errorString", "at [0].V: its field s"},
-		"an error":                {box[error]{errors.New("x")}, "errors.errorString", "at .V: its field s"},
-		"a key of a struct type":  {map[base]int{{}: 1}, "encoding_test.base", "no key"},
-		"two keys of one text":    {map[clash]int{1: 1, 2: 2}, "map[encoding_test.clash]int", `same text "same"`},
-		"a pointer to nil":        {&nothing, "**int", "points to nil"},
-		"an unnamed struct":       {box[any]{struct{ A int }{}}, "struct { A int }", "no name"},
-		"a ring of pointers":      {ring, "*encoding_test.list", "holds itself"},
-		"a slice in itself":       {self, "encoding_test.slice", "holds itself"},
-		"a map in itself":         {loop, "map[string]interface {}", `at [\"x\"][0]: it holds itself`},
-		"nesting too deep":        {deep, "*encoding_test.list", "too deep"},
-		"a method that fails":     {failing{}, "encoding_test.failing", "MarshalJSON failed: no"},
-		"a method without JSON":   {babbling("{"), "encoding_test.babbling", "returned no JSON"},
+		"a function":               {func() {}, "func()", "it is not data"},
+		"a nil function":           {params{Any: (func())(nil)}, "func()", "at .Any: "},
+		"a channel":                {[]any{1, make(chan int)}, "chan int", "at [1]: "},
+		"a complex number":         {1i, "complex128", "not data"},
+		"an address":               {uintptr(1), "uintptr", "not data"},
+		"NaN":                      {math.NaN(), "float64", `"NaN"`},
+		"infinity":                 {map[string]float64{"x": math.Inf(-1)}, "float64", `at [\"x\"]: `},
+		"not UTF-8":                {"a\xff", "string", "not UTF-8"},
+		"a key that is not UTF-8":  {map[string]int{"\xff": 1}, "string", "not UTF-8"},
+		"an unexported field":      {struct{ a int }{1}, "struct { a int }", "field a is unexported"},
+		"in a slice of structs":    {[]box[errorString]{{}}, "encoding_test.errorString", "at [0].V: its field s"},
+		"an error":                 {box[error]{errors.New("x")}, "errors.errorString", "at .V: its field s"},
+		"a key of a struct type":   {map[base]int{{}: 1}, "encoding_test.base", "no key"},
+		"a key that is an address": {map[uintptr]int{1: 1}, "uintptr", "no key"},
+		"a method out of reach":    {holder{}, "encoding_test.holder", "field marked is unexported"},
+		"an unnamed interface":     {[]any{[]fmt.Stringer{}, []interface{ M() }{}}, "[]interface { M() }", "at [1]: its type has no name"},
+		"two keys of one text":     {map[clash]int{1: 1, 2: 2}, "map[encoding_test.clash]int", `same text "same"`},
+		"a pointer to nil":         {&nothing, "**int", "points to nil"},
+		"an unnamed struct":        {box[any]{struct{ A int }{}}, "struct { A int }", "no name"},
+		"a ring of pointers":       {ring, "*encoding_test.list", "holds itself"},
+		"a slice in itself":        {self, "encoding_test.slice", "holds itself"},
+		"a map in itself":          {loop, "map[string]interface {}", `at [\"x\"][0]: it holds itself`},
+		"nesting too deep":         {deep, "*encoding_test.list", "too deep"},
+		"a method that fails":      {failing{}, "encoding_test.failing", "MarshalJSON failed: no"},
+		"a method without JSON":    {babbling("{"), "encoding_test.babbling", "returned no JSON"},
 	} {
 		t.Run("T5 "+name, func(t *testing.T) {
 			b, err := encoding.CanonicalJSON(test.value)
@@ -283,6 +316,9 @@ func TestCanonicalNestingAllowed(t *testing.T) {
 	shared := []int{1}
 	canon(t, [][]int{shared, shared, shared[:1]}) // not a cycle
 	canon(t, []slice{{}, {{}}})
+	array := slice{nil, nil}
+	array[1] = array[:1] // begins where array does
+	canon(t, array)
 }
 
 func TestKeyErrorShortensValue(t *testing.T) {

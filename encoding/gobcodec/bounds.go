@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package encoding
+package gobcodec
 
 import (
 	"encoding"
@@ -11,16 +11,16 @@ import (
 	"slices"
 )
 
-// gobMarshalers are the interfaces by which a type goes through gob on its
+// marshalers are the interfaces by which a type goes through gob on its
 // own terms: the way there and the way back.
-var gobMarshalers = [...][2]reflect.Type{
+var marshalers = [...][2]reflect.Type{
 	{reflect.TypeFor[gob.GobEncoder](), reflect.TypeFor[gob.GobDecoder]()},
 	{reflect.TypeFor[encoding.BinaryMarshaler](), reflect.TypeFor[encoding.BinaryUnmarshaler]()},
 }
 
-// gobable returns why t is nothing for a gob codec, or nil. The types in outer
+// bounded returns why t is nothing for this codec, or nil. The types in outer
 // hold t.
-func gobable(t reflect.Type, outer []reflect.Type) error {
+func bounded(t reflect.Type, outer []reflect.Type) error {
 	if slices.Contains(outer, t) {
 		return fmt.Errorf("%v holds itself, and gob has no bound for how deep", t)
 	}
@@ -28,7 +28,7 @@ func gobable(t reflect.Type, outer []reflect.Type) error {
 		return fmt.Errorf("%v may be nil, which gob does not tell from what it points to", t)
 	}
 	outer = append(outer, t)
-	if marshals, err := gobMarshals(t); marshals || err != nil {
+	if opaque, err := marshals(t); opaque || err != nil {
 		return err
 	}
 	switch t.Kind() {
@@ -37,19 +37,19 @@ func gobable(t reflect.Type, outer []reflect.Type) error {
 	case reflect.Interface, reflect.Func, reflect.Chan, reflect.UnsafePointer:
 		return fmt.Errorf("%v says nothing of what it holds", t)
 	case reflect.Slice, reflect.Array:
-		return gobable(t.Elem(), outer)
+		return bounded(t.Elem(), outer)
 	case reflect.Pointer:
-		if marshals, _ := gobMarshals(t.Elem()); !marshals && t.Elem().Kind() != reflect.Struct {
+		if opaque, _ := marshals(t.Elem()); !opaque && t.Elem().Kind() != reflect.Struct {
 			return fmt.Errorf("%v comes back as nil when it points to a zero", t)
 		}
-		return gobable(t.Elem(), outer)
+		return bounded(t.Elem(), outer)
 	case reflect.Struct:
-		return gobableFields(t, outer)
+		return boundedFields(t, outer)
 	}
 	return nil
 }
 
-func gobableFields(t reflect.Type, outer []reflect.Type) error {
+func boundedFields(t reflect.Type, outer []reflect.Type) error {
 	for i := range t.NumField() {
 		field := t.Field(i)
 		if field.Name == "_" {
@@ -58,39 +58,53 @@ func gobableFields(t reflect.Type, outer []reflect.Type) error {
 		if !field.IsExported() {
 			return fmt.Errorf("the field %s of %v is unexported and would be left out", field.Name, t)
 		}
-		if err := gobable(field.Type, outer); err != nil {
+		if err := bounded(field.Type, outer); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// gobMarshals reports whether t goes through gob on its own terms. A method
-// that an embedded field may have given it knows nothing of the fields beside.
-func gobMarshals(t reflect.Type) (bool, error) {
-	for _, pair := range gobMarshalers {
+// marshals reports whether t goes through gob on its own terms. A method that
+// an embedded field may have given it knows nothing of the fields beside.
+func marshals(t reflect.Type) (bool, error) {
+	for _, pair := range marshalers {
 		if t.Kind() == reflect.Interface || !implements(t, pair[0]) {
 			continue
 		}
-		if promoted(t, pair[0]) {
-			return false, fmt.Errorf("%v would be encoded as the field it embeds", t)
+		if field, ok := embedded(t, pair[0]); ok && t.NumField() > 1 {
+			return false, fmt.Errorf("%v would be encoded as its field %s", t, field)
 		}
 		return implements(t, pair[1]), nil
 	}
 	return false, nil
 }
 
-var errGobMessage = errors.New("it is not made of gob messages")
+// embedded returns the name of a field that may give its method to t.
+func embedded(t, method reflect.Type) (string, bool) {
+	for i := 0; t.Kind() == reflect.Struct && i < t.NumField(); i++ {
+		if field := t.Field(i); field.Anonymous && implements(field.Type, method) {
+			return field.Name, true
+		}
+	}
+	return "", false
+}
 
-// gobMessages checks that data is messages of gob, each as long as it claims:
+func implements(t, method reflect.Type) bool {
+	return t.Implements(method) || reflect.PointerTo(t).Implements(method)
+}
+
+var errMessage = errors.New("it is not made of gob messages")
+
+// messages checks that data is messages of gob, each as long as it claims:
 // package gob makes room before it reads.
-func gobMessages(data []byte) error {
+func messages(data []byte) error {
 	for len(data) > 0 {
 		size, head := uint64(data[0]), 1
 		if data[0] > 0x7f { // minus the number of bytes, big endian, behind it
 			head = 1 - int(int8(data[0]))
-			if head > 9 || head > len(data) {
-				return errGobMessage
+			if head > len(data) {
+				return errMessage
 			}
 			size = 0
 			for _, b := range data[1:head] {
@@ -98,7 +112,7 @@ func gobMessages(data []byte) error {
 			}
 		}
 		if size > uint64(len(data)-head) {
-			return errGobMessage
+			return errMessage
 		}
 		data = data[head+int(size):]
 	}
