@@ -48,7 +48,7 @@ func TestEqualInEveryProcess(t *testing.T) {
 		want := encodings(t)
 		for range 5 {
 			child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestChild$")
-			child.Env = append(os.Environ(), inChild+"=1")
+			child.Env = append(os.Environ(), inChild+"=1", "GORACE=atexit_sleep_ms=0")
 			out, err := child.CombinedOutput()
 			if err != nil {
 				t.Fatalf("the child failed: %v\n%s", err, out)
