@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tiercecache/tierce/filestream"
+	"github.com/tiercecache/tierce/frontend/gocacheprog"
+	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/internal/ledger"
+	"github.com/tiercecache/tierce/tiers"
+)
+
+// reportVariable names the file to which a helper appends what it did, for the
+// "tierce run" above it.
+const reportVariable = "TIERCE_REPORT"
+
+func (a *app) goCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "go",
+		Short: "serve the go command: GOCACHEPROG=\"tierce go\"",
+		Long: `Serve the go command through its GOCACHEPROG protocol, on standard input and
+output. "tierce run" starts it; by hand:
+
+  GOCACHEPROG="tierce go" go build ./...`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.serveGo(cmd.Context(), os.Stdin, os.Stdout) },
+	}
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no arguments, and got %q", cmd.CommandPath(), args[0])
+	}
+	return nil
+}
+
+// helper is one run of the GOCACHEPROG helper.
+type helper struct {
+	app      *app
+	began    time.Time
+	counters tiers.Counters
+	damage   damageLog
+	dir      string // Tierce's directory, "" if there is none
+
+	stack   *tiers.Stack
+	private interfaces.Cache
+}
+
+// serveGo serves one go command. The go command waits for standard output to be
+// closed, so only what its user wants to know is done before that.
+func (a *app) serveGo(ctx context.Context, in io.Reader, out io.WriteCloser) error {
+	h := &helper{app: a, began: time.Now()}
+	// The go command decides when it is over: a Ctrl-C reaches it too, and it
+	// then closes our standard input.
+	ctx = context.WithoutCancel(ctx)
+	server := gocacheprog.New(gocacheprog.Options{
+		Open: h.open, Private: h.openPrivate, Local: true,
+		Observer: &h.counters,
+		Warn:     func(text string) { fmt.Fprintln(a.stderr, "tierce:", text) },
+	})
+	err := server.Serve(ctx, in, out)
+	h.report(ctx)
+	closeErr := out.Close()
+	a.letGo()
+	return errors.Join(err, closeErr, h.close())
+}
+
+func (h *helper) open(ctx context.Context) (interfaces.Cache, error) {
+	cfg, err := h.app.load()
+	if err != nil {
+		return nil, err
+	}
+	h.dir = cfg.Dir
+	stack, err := cfg.Open(ctx, h.app.registry, tiers.Options{
+		Observer: gocacheprog.Entries(&both{&h.counters, &h.damage}),
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.stack = stack
+	return stack, nil
+}
+
+// both hands events to two observers.
+type both [2]tiers.Observer
+
+func (b *both) Observe(event tiers.Event) {
+	b[0].Observe(event)
+	b[1].Observe(event)
+}
+
+// privatePrefix begins the names of the directories that stand in for a cache
+// that takes nothing. Their files may be read after the helper has gone, so the
+// next one that needs such a directory removes those of yesterday.
+const privatePrefix = "tierce-private-"
+
+func (h *helper) openPrivate(ctx context.Context) (interfaces.Cache, error) {
+	old, _ := filepath.Glob(filepath.Join(os.TempDir(), privatePrefix+"*"))
+	for _, dir := range old {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			_ = os.RemoveAll(dir) // somebody else's stays
+		}
+	}
+	dir, err := os.MkdirTemp("", privatePrefix)
+	if err != nil {
+		return nil, err
+	}
+	cache, err := filestream.Open(ctx, dir, filestream.Options{})
+	if err != nil {
+		return nil, err
+	}
+	h.private = cache
+	return cache, nil
+}
+
+// report writes down what this helper did: for the directory, and for the
+// "tierce run" that waits for it. Statistics are not worth an error.
+func (h *helper) report(ctx context.Context) {
+	line := ledger.Line{Snapshot: h.counters.Snapshot(), Since: h.began, Damaged: h.damage.all()}
+	if path := os.Getenv(reportVariable); path != "" {
+		_ = ledger.Append(ctx, path, line)
+	}
+	if h.dir != "" && h.stack != nil {
+		_ = ledger.Append(ctx, ledgerPath(h.dir), line)
+	}
+}
+
+func ledgerPath(dir string) string { return filepath.Join(dir, "state", "ledger.jsonl") }
+
+func (h *helper) close() error {
+	var errs []error
+	if h.stack != nil {
+		errs = append(errs, h.stack.Close())
+	}
+	if h.private != nil {
+		errs = append(errs, interfaces.Close(h.private))
+	}
+	return errors.Join(errs...)
+}
+
+// letGo lets go of standard error, which somebody may be reading to its end.
+// What is still to be done is not worth waiting for.
+func (a *app) letGo() {
+	a.stderr = io.Discard
+	_ = os.Stderr.Close()
+}
+
+// damageLog is an observer that remembers the damaged entries that were met.
+type damageLog struct {
+	mu   sync.Mutex
+	seen []ledger.Damaged
+}
+
+// Observe implements [tiers.Observer].
+func (d *damageLog) Observe(event tiers.Event) {
+	var damage *filestream.DamageError
+	if event.Err == nil || !errors.As(event.Err, &damage) || event.Layer == "" {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.seen = append(d.seen, ledger.Damaged{Time: time.Now().UTC(), What: damage.Error()})
+}
+
+func (d *damageLog) all() []ledger.Damaged {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.seen
+}

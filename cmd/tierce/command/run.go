@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/tiercecache/tierce/config"
+	"github.com/tiercecache/tierce/internal/ledger"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	r := runner{app: a}
+	cmd := &cobra.Command{
+		Use:   "run [flags] -- CMD [ARG]...",
+		Short: "run a command with the compilers that it starts using the cache",
+		Long: `Run a command with the environment that makes the compilers it starts use the
+cache, and say in one last line on standard error what that brought. Standard
+input and output are the command's own.`,
+		Example: "  tierce run -- go build ./...\n  tierce run --summary json -- make test",
+		RunE:    func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
+	}
+	cmd.Flags().StringVar(&r.summary, "summary", "text", "what to print at the end: text, json or none")
+	cmd.Flags().SetInterspersed(false) // what follows the command is the command's
+	return cmd
+}
+
+// runner is one "tierce run".
+type runner struct {
+	app     *app
+	summary string
+	report  string // path of the file where helpers say what they did
+}
+
+func (r *runner) run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return usagef("run needs a command, such as: tierce run -- go build ./...")
+	}
+	switch r.summary {
+	case "text", "json", "none":
+	default:
+		return usagef("--summary is text, json or none, not %q", r.summary)
+	}
+	dir, err := os.MkdirTemp("", "tierce-run-")
+	if err != nil {
+		return exitCode{exitOwn, fmt.Errorf("no temporary directory: %w; set TMPDIR to one that can be written to", err)}
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // in the system's temporary directory
+	r.report = filepath.Join(dir, "report.jsonl")
+	env, err := r.environment(ctx, dir)
+	if err != nil {
+		return err
+	}
+	code, err := r.start(args, env)
+	if err != nil {
+		return err
+	}
+	r.summarize(ctx)
+	if code != 0 {
+		return exitCode{code: code}
+	}
+	return nil
+}
+
+// environment returns the environment of the command: ours, and what makes the
+// go command use the cache as our configuration says.
+func (r *runner) environment(ctx context.Context, tmp string) ([]string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, exitCode{exitOwn, fmt.Errorf("finding this very program: %w", err)}
+	}
+	env := environ(os.Environ())
+	cfg, err := r.app.load()
+	if errors.Is(err, config.ErrNoDirectory) {
+		r.say("nothing says where the cache may be (no TIERCE_DIR, no HOME), so this build's results are not kept")
+		r.app.flags.Dir = filepath.Join(tmp, "cache")
+		if env.get("GOCACHE") == "" { // the go command asks for one of its own
+			env.set("GOCACHE", filepath.Join(tmp, "gocache"))
+		}
+		cfg, err = r.app.load()
+	}
+	if err == nil {
+		err = cfg.Check(ctx, r.app.registry)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if other := env.get("GOCACHEPROG"); other != "" {
+		r.say(fmt.Sprintf("GOCACHEPROG is set (%s); Tierce takes its place for this command", other))
+	}
+	env.set("GOCACHEPROG", quote(self)+" go")
+	env.set(reportVariable, r.report)
+	env.set("TIERCE_DIR", cfg.Dir)
+	if cfg.File != "" {
+		env.set("TIERCE_CONFIG", cfg.File)
+	}
+	for name, value := range map[string]string{
+		"TIERCE_MAX_BYTES": r.app.flags.MaxBytes, "TIERCE_MEMORY_MAX_BYTES": r.app.flags.MemoryMaxBytes,
+	} {
+		if value != "" {
+			env.set(name, value)
+		}
+	}
+	if r.app.flags.Config == "none" {
+		env.set("TIERCE_CONFIG", "none")
+	}
+	return env, nil
+}
+
+// quote quotes a path as GOCACHEPROG wants it if it has spaces.
+func quote(path string) string {
+	switch {
+	case !strings.ContainsAny(path, " \t\n\r'\""):
+		return path
+	case !strings.Contains(path, "'"):
+		return "'" + path + "'"
+	}
+	return `"` + path + `"`
+}
+
+// environ is an environment as os/exec takes it: the last of a name counts.
+type environ []string
+
+func (e *environ) set(name, value string) { *e = append(*e, name+"="+value) }
+
+func (e *environ) get(name string) string {
+	value := ""
+	for _, pair := range *e {
+		if v, ok := strings.CutPrefix(pair, name+"="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// say tells the user something that is not the command's output.
+func (r *runner) say(text string) { fmt.Fprintln(r.app.stderr, "tierce:", text) }
+
+// start runs the command to its end, passing signals on, and returns its exit
+// code. An error means that it was not run.
+func (r *runner) start(args, env []string) (int, error) {
+	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx,gosec // it ends by itself or by a signal passed on; running it is the job
+	cmd.Env = env
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, passedOn...)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+			return 0, exitCode{exitNotFound, fmt.Errorf("there is no command %q; check its name and PATH", args[0])}
+		}
+		return 0, exitCode{exitNoExec, fmt.Errorf("%q cannot be executed: %w", args[0], err)}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	onTerminal := term.IsTerminal(int(os.Stdin.Fd()))
+	for {
+		select {
+		case sig := <-signals:
+			if !onTerminal || !fromKeyboard(sig) {
+				_ = cmd.Process.Signal(sig) // it may be gone
+			}
+		case err := <-ended:
+			return codeOf(err)
+		}
+	}
+}
+
+// codeOf returns the exit code that a command's end stands for.
+func codeOf(err error) (int, error) {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0, nil
+	case !errors.As(err, &exit):
+		return 0, exitCode{exitOwn, err}
+	case endedBy(exit) != 0:
+		return exitSignal + endedBy(exit), nil
+	}
+	return exit.ExitCode(), nil
+}
+
+// summarize prints what the cache brought, as the last line on standard error.
+func (r *runner) summarize(ctx context.Context) {
+	if r.summary == "none" {
+		return
+	}
+	// A Ctrl-C has ended the command, not the wish to know.
+	sum, err := ledger.Sum(context.WithoutCancel(ctx), r.report)
+	if err != nil {
+		r.say(fmt.Sprintf("no statistics of this run: %v", err))
+	}
+	if r.summary == "json" {
+		text, _ := json.Marshal(sum) // numbers and texts have a JSON form
+		fmt.Fprintf(r.app.stderr, "%s\n", text)
+		return
+	}
+	r.say(sentence(sum))
+}
+
+// sentence says in one line what a line of the ledger says in numbers.
+func sentence(sum ledger.Line) string {
+	if sum.Gets+sum.Puts == 0 {
+		return "no compiler asked the cache for anything"
+	}
+	text := fmt.Sprintf("%s, %s; %s from the cache, %s into it; %s of compiling saved",
+		count(sum.Hits, "hit", "hits"), count(sum.Misses, "miss", "misses"),
+		size(sum.HitBytes), size(sum.PutBytes), duration(time.Duration(sum.SecondsSaved*float64(time.Second))))
+	if n := sum.MissReasons.Damaged; n > 0 {
+		text += "; " + count(n, "damaged entry was", "damaged entries were") + " not used"
+	}
+	if n := sum.MissReasons.Expired; n > 0 {
+		text += "; " + count(n, "entry had", "entries had") + " expired"
+	}
+	if n := sum.Errors; n > 0 {
+		text += "; " + count(n, "operation of a tier", "operations of tiers") + " failed"
+	}
+	return text
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tiercecache/tierce/filestream"
+)
+
+func (a *app) verifyCommand() *cobra.Command {
+	keep := false
+	cmd := a.withJSON(&cobra.Command{
+		Use:   "verify",
+		Short: "compare every entry with its checksum, and remove what is damaged",
+		Long: `Compare every entry of the directory with its checksum, and remove what is damaged:
+it is made again when it is needed. Exit code 1 says that there was damage.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.verify(cmd.Context(), !keep) },
+	})
+	cmd.Flags().BoolVar(&keep, "keep", false, "only say what is damaged")
+	return cmd
+}
+
+func (a *app) verify(ctx context.Context, repair bool) error {
+	var sum filestream.Verified
+	err := a.onDisk(ctx, "verifying", func(disk *filestream.Cache, progress filestream.Progress) error {
+		found, err := disk.VerifyAll(ctx, repair, progress)
+		sum.Entries += found.Entries
+		sum.Bytes += found.Bytes
+		sum.Unverified += found.Unverified
+		sum.Damaged = append(sum.Damaged, found.Damaged...)
+		sum.Removed += found.Removed
+		return err
+	})
+	if err == nil {
+		err = a.printVerified(sum)
+	}
+	if err == nil && len(sum.Damaged) > 0 {
+		err = exitCode{code: exitFailed}
+	}
+	return err
+}
+
+func (a *app) printVerified(sum filestream.Verified) error {
+	if a.json {
+		type damaged struct {
+			Key    string `json:"key"`
+			Damage string `json:"damage"`
+			Path   string `json:"path"`
+		}
+		list := []damaged{}
+		for _, d := range sum.Damaged {
+			list = append(list, damaged{d.Key.String(), string(d.Damage), d.Path})
+		}
+		return json.NewEncoder(a.stdout).Encode(map[string]any{
+			"entries": sum.Entries, "bytes": sum.Bytes, "unverified": sum.Unverified,
+			"damaged": list, "removed": sum.Removed,
+		})
+	}
+	for _, d := range sum.Damaged {
+		if _, err := fmt.Fprintf(a.stdout, "damaged (%s): %s\n", d.Damage, d.Path); err != nil {
+			return err
+		}
+	}
+	text := fmt.Sprintf("%s whole, %s; %d damaged, %d of them removed",
+		count(int64(sum.Entries), "entry is", "entries are"), size(sum.Bytes), len(sum.Damaged), sum.Removed)
+	if sum.Unverified > 0 {
+		text += fmt.Sprintf("; %s no checksum (another tool's)", count(int64(sum.Unverified), "entry has", "entries have"))
+	}
+	_, err := fmt.Fprintln(a.stdout, text)
+	return err
+}

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package gocacheprog is the front end for the go command: the helper's side
+// of the GOCACHEPROG protocol (cmd/go/internal/cacheprog in the Go source),
+// over any cache.
+//
+// # What is stored
+//
+// An output is an entry of its own, under a key made from its OutputID, so its
+// file never changes while somebody links against it. What an action led to is
+// a record: an entry without a body, under a key made from the ActionID, whose
+// tag is the OutputID, whose time is that of the put and whose cost is the time
+// between the missed get and the put.
+//
+// # Promises
+//
+// The first message is sent before the cache is opened. Standard input is
+// always drained, and answers come in any order. A get is never an error, and
+// a put is one only if no local directory can take the body: when the cache
+// cannot, a private temporary one does. Bytes whose SHA-256 is not the OutputID
+// are neither stored nor served.
+package gocacheprog
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/tiercecache/tierce/encoding"
+	cacheerr "github.com/tiercecache/tierce/errors"
+	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/tiers"
+)
+
+// schema is the version of what is stored; see the package comment.
+const schema = 1
+
+var (
+	records = encoding.Keyspace{Schema: schema, Namespace: "go/action"}
+	outputs = encoding.Keyspace{Schema: schema, Namespace: "go/output"}
+)
+
+// Options are the settings of a [Server].
+type Options struct {
+	// Open opens the cache. It is called once, by [Server.Serve], after the
+	// first message is sent. Its error is told through Warn, and the build goes
+	// on without a cache.
+	Open func(context.Context) (interfaces.Cache, error)
+	// Local says that the cache never waits for anything but this machine's
+	// memory and disks. A get is then answered without a goroutine of its own.
+	Local bool
+	// Private opens the cache that takes the place of one that fails a put,
+	// called once if at all. It must have paths.
+	Private func(context.Context) (interfaces.Cache, error)
+	// Patience is how long a request may wait for a cache that is not Local;
+	// 0 is 10 seconds. A get is a miss then, a put goes to the private cache.
+	Patience time.Duration
+	// Observer is told of each get and put of the go command, as an event of
+	// the whole stack; nil is nobody. See [Entries].
+	Observer tiers.Observer
+	// Warn tells the user something; nil is nobody. It is called by many
+	// goroutines, for each kind of trouble once.
+	Warn func(text string)
+	// Clock tells the time; nil is time.Now.
+	Clock func() time.Time
+}
+
+// Server answers one go command. Make one with [New].
+type Server struct {
+	opts  Options
+	cache interfaces.Cache // nil if it could not be opened
+
+	private     interfaces.Cache // nil until it is needed
+	privateErr  error
+	privateOnce sync.Once
+
+	missed   map[interfaces.Key]time.Time // when a record was missing, by its key
+	missedMu sync.Mutex
+
+	answers  answers
+	warned   sync.Map       // kinds of trouble that the user was told of
+	requests sync.WaitGroup // that are being answered
+	bodies   chan struct{}  // places for bodies in memory
+}
+
+// bodyPlaces is how many bodies may be in memory at the same time: the go
+// command puts about as many at once as there are cores.
+const bodyPlaces = 8
+
+// New returns a server that has not begun.
+func New(opts Options) *Server {
+	if opts.Patience == 0 {
+		opts.Patience = 10 * time.Second
+	}
+	if opts.Observer == nil {
+		opts.Observer = nobody{}
+	}
+	if opts.Warn == nil {
+		opts.Warn = func(string) {}
+	}
+	if opts.Clock == nil {
+		opts.Clock = time.Now
+	}
+	return &Server{
+		opts: opts, missed: make(map[interfaces.Key]time.Time), bodies: make(chan struct{}, bodyPlaces),
+	}
+}
+
+type nobody struct{}
+
+func (nobody) Observe(tiers.Event) {}
+
+// Serve speaks with the go command until it closes: it reads requests from in
+// and writes answers to out. When it returns, every request has been answered;
+// the caller closes what Open and Private opened.
+//
+// It returns nil after a close and at the end of in, [ErrProtocol] for a stream
+// that is not the protocol's, and the error of writing when nobody reads the
+// answers any more. A server serves once.
+func (s *Server) Serve(ctx context.Context, in io.Reader, out io.Writer) error {
+	s.answers.out = out
+	if err := s.answers.send([]byte(hello)); err != nil {
+		return err
+	}
+	s.open(ctx)
+	reader := newReader(in)
+	for {
+		req, err := reader.request()
+		if err == nil {
+			err = s.dispatch(ctx, reader, req)
+		}
+		if err == nil {
+			err = s.answers.failure()
+		}
+		if err != nil || req.Command == "close" {
+			s.requests.Wait()
+			return s.end(req, err)
+		}
+	}
+}
+
+// end answers a close, when all other requests are answered, and says what
+// Serve returns.
+func (s *Server) end(req request, err error) error {
+	switch {
+	case errors.Is(err, io.EOF): // not every go command says close
+		return nil
+	case err != nil:
+		return err
+	}
+	s.answers.done(req.ID)
+	return s.answers.failure()
+}
+
+func (s *Server) open(ctx context.Context) {
+	cache, err := s.opts.Open(ctx)
+	if err != nil {
+		s.warn("open", fmt.Sprintf("building without a cache: %v", err))
+		return
+	}
+	s.cache = cache
+}
+
+// warn tells the user of one kind of trouble, once.
+func (s *Server) warn(kind, text string) {
+	if _, told := s.warned.LoadOrStore(kind, true); !told {
+		s.opts.Warn(text)
+	}
+}
+
+// dispatch has a request answered, here or by a goroutine, and leaves reader
+// behind it. It fails only if the stream can be read no further.
+func (s *Server) dispatch(ctx context.Context, reader *reader, req request) error {
+	switch req.Command {
+	case "get":
+		if len(req.ActionID) == 0 {
+			s.answers.refuse(req.ID, "a get needs an ActionID")
+			return nil
+		}
+		s.get(ctx, req)
+		return nil
+	case "put":
+		return s.put(ctx, reader, req)
+	case "close":
+		return nil
+	}
+	if req.BodySize > 0 {
+		if err := reader.body(req.BodySize).drain(); err != nil {
+			return err
+		}
+	}
+	s.answers.refuse(req.ID, fmt.Sprintf("unknown command %q", req.Command))
+	return nil
+}
+
+// get answers a get: here if the cache is local, which saves the hand-over
+// between goroutines that would be the larger part of the work.
+func (s *Server) get(ctx context.Context, req request) {
+	if s.opts.Local {
+		s.answers.get(req.ID, s.lookup(ctx, req.ActionID))
+		return
+	}
+	s.requests.Go(func() {
+		found, err := patiently(ctx, s.opts.Patience, func(ctx context.Context) found {
+			return s.lookup(ctx, req.ActionID)
+		})
+		if err != nil {
+			s.warn("slow", fmt.Sprintf("the cache did not answer within %v; going on without it where it does not", s.opts.Patience))
+			found.err = &cacheerr.BackendNotAvailableError{Tier: "cache", Err: err}
+			s.tellGet(found)
+		}
+		s.answers.get(req.ID, found)
+	})
+}
+
+// patiently returns what ask returns, or an error when that takes too long. Ask
+// is told by its context, but not waited for: a tier may not listen.
+func patiently[T any](ctx context.Context, patience time.Duration, ask func(context.Context) T) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	answered := make(chan T, 1)
+	go func() { answered <- ask(ctx) }()
+	select {
+	case answer := <-answered:
+		return answer, nil
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// found is the answer to a get. With an error it is a miss.
+type found struct {
+	output string // 32 bytes
+	size   int64
+	at     time.Time
+	path   string
+	cost   time.Duration
+	err    error
+}
+
+// lookup finds what an action led to.
+func (s *Server) lookup(ctx context.Context, action []byte) found {
+	record, err := records.Key(action)
+	if err != nil {
+		return found{err: err}
+	}
+	answer := s.lookupIn(ctx, s.cache, record)
+	if answer.err != nil && s.private != nil {
+		if private := s.lookupIn(ctx, s.private, record); private.err == nil {
+			answer = private
+		}
+	}
+	if answer.err != nil {
+		s.missedMu.Lock()
+		s.missed[record] = s.opts.Clock()
+		s.missedMu.Unlock()
+	}
+	s.tellGet(answer)
+	return answer
+}
+
+func (s *Server) tellGet(answer found) {
+	event := tiers.Event{Op: tiers.OpGet, Result: tiers.Hit, Size: answer.size, Cost: answer.cost}
+	if answer.err != nil {
+		event = tiers.Event{Op: tiers.OpGet, Result: tiers.Miss, Reason: cacheerr.MissReason(answer.err), Err: answer.err}
+	}
+	s.opts.Observer.Observe(event)
+}
+
+func (s *Server) lookupIn(ctx context.Context, cache interfaces.Cache, record interfaces.Key) found {
+	if cache == nil {
+		return found{err: cacheerr.ErrMiss}
+	}
+	head, err := headOf(ctx, cache, record)
+	if err != nil {
+		return found{err: err}
+	}
+	if len(head.Tag) != sha256.Size {
+		return found{err: cacheerr.ErrDamaged}
+	}
+	key, err := outputs.Key([]byte(head.Tag))
+	if err != nil {
+		return found{err: err}
+	}
+	path, body, err := interfaces.Path(ctx, cache, key)
+	if err == nil && !s.opts.Local {
+		err = checkFile(path, head.Tag)
+	}
+	return found{output: head.Tag, size: body.Size, at: head.Time, path: path, cost: head.Cost, err: err}
+}
+
+// headOf returns the head of a record and counts as a use of it: the record
+// and its output are evicted together.
+func headOf(ctx context.Context, cache interfaces.Cache, record interfaces.Key) (interfaces.Head, error) {
+	_, head, err := interfaces.Path(ctx, cache, record)
+	return head, err
+}
+
+// checkFile compares a file that may have come from another machine with the
+// OutputID under which the go command knows it.
+func checkFile(path, output string) error {
+	entry, err := interfaces.OpenFile(path)
+	if err != nil {
+		return err
+	}
+	defer entry.Close() //nolint:errcheck // only read
+	digest := sha256.New()
+	if _, err := io.Copy(digest, entry.Reader()); err != nil {
+		return err
+	}
+	if string(digest.Sum(nil)) != output {
+		return cacheerr.ErrDamaged
+	}
+	return nil
+}
+
+// put reads the body of a put and has it stored and answered.
+func (s *Server) put(ctx context.Context, reader *reader, req request) error {
+	if len(req.ActionID) == 0 || len(req.OutputID) != sha256.Size {
+		s.answers.refuse(req.ID, "a put needs an ActionID and an OutputID of 32 bytes")
+		if req.BodySize > 0 {
+			return reader.body(req.BodySize).drain()
+		}
+		return nil
+	}
+	if req.BodySize > maxInMemory {
+		return s.putLarge(ctx, reader, req)
+	}
+	s.bodies <- struct{}{}
+	buf, err := reader.bytes(req.BodySize)
+	if err != nil {
+		<-s.bodies
+		return err
+	}
+	s.requests.Go(func() {
+		defer func() { <-s.bodies }()
+		if sha256.Sum256(buf) != [sha256.Size]byte(req.OutputID) {
+			s.answers.refuse(req.ID, errOtherBody.Error())
+			return
+		}
+		s.keep(ctx, req, func() (interfaces.Entry, error) {
+			return interfaces.Stream(bytes.NewReader(buf), int64(len(buf))), nil
+		})
+	})
+	return nil
+}
