@@ -48,7 +48,8 @@ type badBody struct {
 	cause error // what the error must be, if the cache is not its author
 }
 
-func badBodies() []badBody {
+// badBodies returns bodies up to the size large.
+func badBodies(large int64) []badBody {
 	stream := interfaces.Stream
 	failing := func(size int64) io.Reader { return io.MultiReader(pattern(1, size), iotest.ErrReader(errBody)) }
 	wrong := interfaces.Head{Size: 100, Checksum: interfaces.Checksum{1}}
@@ -57,11 +58,11 @@ func badBodies() []badBody {
 		{"empty, with a size", func() interfaces.Entry { return stream(strings.NewReader(""), 1) }, nil},
 		{"longer than its size", func() interfaces.Entry { return stream(pattern(1, 101), 100) }, nil},
 		{"not empty, with size 0", func() interfaces.Entry { return stream(pattern(1, 1), 0) }, nil},
-		{"large and shorter than its size", func() interfaces.Entry { return stream(pattern(1, 150_000), 150_001) }, nil},
+		{"large and shorter than its size", func() interfaces.Entry { return stream(pattern(1, large-1), large) }, nil},
 		{"with a size that cannot be", func() interfaces.Entry { return stream(pattern(1, 100), 1<<62) }, nil},
 		{"failing at once", func() interfaces.Entry { return stream(iotest.ErrReader(errBody), 100) }, errBody},
 		{"failing half way", func() interfaces.Entry { return stream(failing(50), 100) }, errBody},
-		{"failing after 100,000 bytes", func() interfaces.Entry { return stream(failing(100_000), 200_000) }, errBody},
+		{"large and failing half way", func() interfaces.Entry { return stream(failing(large/2), large) }, errBody},
 		{"failing in place of its end", func() interfaces.Entry { return stream(failing(100), 100) }, errBody},
 		{"of unknown size, failing", func() interfaces.Entry { return stream(failing(5000), interfaces.SizeUnknown) }, errBody},
 		{"with a wrong checksum", func() interfaces.Entry { return stream(pattern(1, 100), 100).WithHead(wrong) }, nil},
@@ -74,8 +75,8 @@ func badBodies() []badBody {
 // testBadBodies tests that a body which is not what its head says, or fails, is
 // an error and changes nothing, on a new key and on one that is present.
 func testBadBodies(s *subject) {
-	writes := s.writes()
-	for _, bad := range badBodies() {
+	writes, bodies := s.writes(), badBodies(s.upTo(200_000))
+	for _, bad := range bodies {
 		for _, write := range writes {
 			what := write.name + " of a body " + bad.name
 			key := named(what)
@@ -94,7 +95,7 @@ func testBadBodies(s *subject) {
 			s.want(key, "the old body")
 		}
 	}
-	if n, err := interfaces.Len(s.Context(), s.cache); err == nil && n > len(badBodies())*len(writes) {
+	if n, err := interfaces.Len(s.Context(), s.cache); err == nil && n > len(bodies)*len(writes) {
 		s.Errorf("Len is %d after all bad bodies, want at most one entry for each", n)
 	}
 }
@@ -102,15 +103,16 @@ func testBadBodies(s *subject) {
 // testCancelledBody tests that an operation which is cancelled while it reads
 // the body stores the whole entry or nothing, and says which.
 func testCancelledBody(s *subject) {
-	for _, at := range []int64{0, 10, 70_000, 100_000} {
+	size := s.upTo(100_000)
+	for _, at := range []int64{0, 10, size - 1, size} {
 		for _, write := range []string{"new", "old"} {
-			key, body := named(fmt.Sprint(write, at)), patternText(uint64(at), 100_000)
+			key, body := named(fmt.Sprint(write, at)), patternText(uint64(at), size)
 			if write == "old" {
 				s.put(key, "the old body")
 			}
 			ctx, cancel := context.WithCancel(s.Context())
 			halt := readerFunc(func([]byte) (int, error) { cancel(); return 0, io.EOF })
-			entry := interfaces.Stream(io.MultiReader(strings.NewReader(body[:at]), halt, strings.NewReader(body[at:])), 100_000)
+			entry := interfaces.Stream(io.MultiReader(strings.NewReader(body[:at]), halt, strings.NewReader(body[at:])), size)
 			err := s.cache.Put(ctx, key, entry)
 			cancel()
 			switch {

@@ -111,7 +111,7 @@ func testLargeBody(s *subject) {
 // testFileBody tests that the content of a file is stored, not its path.
 func testFileBody(s *subject) {
 	path := filepath.Join(s.TempDir(), "body")
-	body := patternText(1, 10_000)
+	body := patternText(1, s.upTo(10_000))
 	if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
 		s.Fatal(err)
 	}
@@ -169,12 +169,12 @@ func (c *closeCounter) Close() error {
 // was read into is the cache's memory.
 func testNoAliasing(s *subject) {
 	writes := s.writes()
-	for _, size := range []int{10, 3000, 100_000} {
-		want := patternText(7, int64(size))
+	for _, size := range []int64{10, 3000, s.upTo(100_000)} {
+		want := patternText(7, size)
 		for _, write := range writes {
 			key := named(write.name + brief(want))
 			buffer := []byte(want)
-			if err := write.call(key, interfaces.Stream(bytes.NewReader(buffer), int64(size))); err != nil {
+			if err := write.call(key, interfaces.Stream(bytes.NewReader(buffer), size)); err != nil {
 				s.Errorf("%s: %v", write.name, err)
 			}
 			clear(buffer)

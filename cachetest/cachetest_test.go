@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/tiercecache/tierce/cachetest"
+	cacheerr "github.com/tiercecache/tierce/errors"
+	"github.com/tiercecache/tierce/examples/maptier"
 	"github.com/tiercecache/tierce/interfaces"
 )
 
@@ -38,6 +40,31 @@ func TestBare(t *testing.T) {
 		Open:    func(t *testing.T) interfaces.Cache { return cachetest.Bare(cachetest.NewFull(t)) },
 		Require: []string{"Closer"},
 		MaxBody: 100_000,
+	})
+}
+
+// TestSmall runs the suite on a cache that takes no body above MaxBody.
+func TestSmall(t *testing.T) {
+	const most = 10_000
+	cachetest.Run(t, cachetest.Config{
+		MaxBody: most,
+		Open: func(t *testing.T) interfaces.Cache {
+			return newBroken(t, func(b *broken) {
+				b.put = func(f full, c ctx, k key, e entry) error {
+					if e.Size > most {
+						return &cacheerr.EntryTooLargeError{Requested: e.Size, Available: most}
+					}
+					return f.Put(c, k, e)
+				}
+				b.insert = func(f full, c ctx, k key, e entry) (bool, error) {
+					if e.Size > most {
+						return false, &cacheerr.EntryTooLargeError{Requested: e.Size, Available: most}
+					}
+					return f.Insert(c, k, e)
+				}
+				b.putBatch = func(full, ctx, []interfaces.Item) error { return errors.ErrUnsupported }
+			})
+		},
 	})
 }
 
@@ -70,8 +97,10 @@ func BenchmarkFull(b *testing.B) {
 }
 
 func ExampleCapabilities() {
-	fmt.Println(cachetest.Capabilities(context.Background(), closeless{}))
-	// Output: []
+	ctx := context.Background()
+	c, err := maptier.Open(ctx, maptier.Options{})
+	fmt.Println(cachetest.Capabilities(ctx, c), err)
+	// Output: [] <nil>
 }
 
 // closeless is a cache that has nothing to close.

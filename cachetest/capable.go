@@ -20,7 +20,7 @@ func testStat(s *subject) {
 	_, err := interfaces.Stat(s.Context(), s.cache, named("absent"))
 	s.wantError("Stat of an absent key", err, cacheerr.ErrMiss)
 	for i, head := range heads() {
-		key, size := named(fmt.Sprint(i)), int64(i)*20_000
+		key, size := named(fmt.Sprint(i)), s.upTo(int64(i)*20_000)
 		head.Size = size
 		if err := s.cache.Put(s.Context(), key, interfaces.Stream(pattern(1, size), size).WithHead(head)); err != nil {
 			s.Fatalf("Put: %v", err)
@@ -91,7 +91,7 @@ func (s *subject) wantPath(key interfaces.Key, body string, head interfaces.Head
 // testGetBatch tests that each is called once for every place, with what a Get
 // would return, one call at a time, and is the last word when it fails.
 func testGetBatch(s *subject) {
-	ctx, long := s.Context(), patternText(1, 50_000)
+	ctx, long := s.Context(), patternText(1, s.upTo(50_000))
 	s.put(named("a"), "apple")
 	s.put(named("b"), long)
 	s.put(named("c"), "")
@@ -158,7 +158,7 @@ func testPutBatch(s *subject) {
 	if err := interfaces.PutBatch(s.Context(), s.cache, nil); err != nil {
 		s.Errorf("PutBatch of nothing: %v", err)
 	}
-	long := patternText(1, 50_000)
+	long := patternText(1, s.upTo(50_000))
 	err := interfaces.PutBatch(s.Context(), s.cache, []interfaces.Item{
 		item("a", interfaces.Text("first")),
 		item("b", interfaces.Stream(strings.NewReader(long), interfaces.SizeUnknown)),

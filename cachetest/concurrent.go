@@ -17,7 +17,7 @@ import (
 // testTwoGets tests that two entries of one key, read by turns, do not move
 // each other's place, and that closing one leaves the other open.
 func testTwoGets(s *subject) {
-	key, size := named("twice"), min(s.cfg.MaxBody, 200_000)
+	key, size := named("twice"), s.upTo(200_000)
 	want := patternText(1, size)
 	s.put(key, want)
 	first, err := s.cache.Get(s.Context(), key)
@@ -50,7 +50,7 @@ func testTwoGets(s *subject) {
 // testReadWhileGoing tests that an entry which is replaced or removed while
 // somebody reads it stays what it was for that reader.
 func testReadWhileGoing(s *subject) {
-	size := min(s.cfg.MaxBody, 300_000)
+	size := s.upTo(300_000)
 	ctx, key := s.Context(), named("going")
 	for name, change := range map[string]func() error{
 		"Put":    func() error { return s.cache.Put(ctx, key, interfaces.Stream(pattern(2, size/2), size/2)) },
@@ -86,7 +86,7 @@ func testReadWhileGoing(s *subject) {
 // testOneKey tests that readers of a key which several writers fight for see
 // one writer's entry each time, whole, and never none.
 func testOneKey(s *subject) {
-	key, size := named("fought for"), min(s.cfg.MaxBody, 40_000)
+	key, size := named("fought for"), s.upTo(40_000)
 	bodies := make(map[string]bool)
 	var written []string
 	for i := range int64(4) { // of different sizes, so that a mixture shows

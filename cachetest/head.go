@@ -134,7 +134,7 @@ func testChecksum(s *subject) {
 // third from there, and stays the same.
 func testCopy(s *subject) {
 	for i, head := range heads() {
-		key, size := named(fmt.Sprint("copied", i)), int64(i)*50_000
+		key, size := named(fmt.Sprint("copied", i)), s.upTo(int64(i)*50_000)
 		head.Size = size
 		if err := s.cache.Put(s.Context(), key, interfaces.Stream(pattern(1, size), size).WithHead(head)); err != nil {
 			s.Fatalf("Put: %v", err)

@@ -17,7 +17,7 @@ func testDamage(s *subject) {
 		s.Log("Config.Damage is nil: damage is not tested")
 		return
 	}
-	for _, size := range []int64{1, 1000, min(s.cfg.MaxBody, 200_000)} {
+	for _, size := range []int64{1, 1000, s.upTo(200_000)} {
 		key, body := named(fmt.Sprint(size)), patternText(1, size)
 		s.put(key, body)
 		if !s.want(key, body) {
@@ -71,7 +71,7 @@ func testReopen(s *subject) {
 		return
 	}
 	for i, head := range heads() {
-		size := int64(i) * 40_000
+		size := s.upTo(int64(i) * 40_000)
 		head.Size = size
 		entry := interfaces.Stream(pattern(uint64(i), size), size).WithHead(head)
 		if err := s.cache.Put(s.Context(), named(fmt.Sprint(i)), entry); err != nil {
@@ -93,7 +93,7 @@ func testReopen(s *subject) {
 		if s.forgot(err) {
 			continue
 		}
-		head.Size = int64(i) * 40_000
+		head.Size = s.upTo(int64(i) * 40_000)
 		if err == nil {
 			err = sameHead(gotHead, head)
 		}

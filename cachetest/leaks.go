@@ -48,7 +48,7 @@ func testLeaks(s *subject) {
 // closes it.
 func (s *subject) useUp() {
 	c := s.cfg.Open(s.T)
-	size := min(s.cfg.MaxBody, 200_000)
+	size := s.upTo(200_000)
 	key := named("leak")
 	cancelled, cancel := context.WithCancel(s.Context())
 	cancel()

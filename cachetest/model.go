@@ -55,7 +55,7 @@ func testModel(s *subject) {
 func (m *model) key() interfaces.Key { return named(fmt.Sprint("key ", m.random.IntN(8))) }
 
 func (m *model) body() string {
-	sizes := []int64{0, 1, 100, 5000, min(m.cfg.MaxBody, 70_000)}
+	sizes := []int64{0, 1, 100, 5000, m.upTo(70_000)}
 	return patternText(m.random.Uint64(), sizes[m.random.IntN(len(sizes))])
 }
 

@@ -25,6 +25,10 @@ import (
 	"github.com/tiercecache/tierce/interfaces"
 )
 
+// smallest is the least that MaxBody may be, in bytes: above a page, so that no
+// behaviour is left out.
+const smallest = 10_000
+
 // Config says how to open the caches under test and how they differ from the
 // ordinary one. Only Open must be set.
 type Config struct {
@@ -43,9 +47,9 @@ type Config struct {
 	// reach the bytes.
 	Damage func(t *testing.T, c interfaces.Cache, key interfaces.Key)
 
-	// MaxBody is the largest body worth trying, in bytes; 0 means 8 MiB. A
-	// cache with a small cap refuses what another takes, and a slow far end
-	// makes large bodies a matter of patience.
+	// MaxBody is the largest body worth trying, in bytes, at least 10,000; 0
+	// means 8 MiB. A cache with a small cap refuses what another takes, and a
+	// slow far end makes large bodies a matter of patience.
 	MaxBody int64
 
 	// MayForget says that a miss is a right answer at any time, because the
@@ -74,6 +78,9 @@ func Run(t *testing.T, cfg Config) {
 	}
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = 8 << 20
+	}
+	if cfg.MaxBody < smallest {
+		t.Fatalf("cachetest.Config.MaxBody is %d, want at least %d", cfg.MaxBody, smallest)
 	}
 	var hits atomic.Int64
 	ran := 0

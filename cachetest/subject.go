@@ -45,6 +45,9 @@ func (s *subject) open() interfaces.Cache {
 	return c
 }
 
+// upTo returns size, or the size of the largest body worth trying.
+func (s *subject) upTo(size int64) int64 { return min(size, s.cfg.MaxBody) }
+
 func (s *subject) closeLater(c interfaces.Cache) {
 	s.Cleanup(func() {
 		if err := interfaces.Close(c); err != nil {
