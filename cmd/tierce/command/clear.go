@@ -7,20 +7,18 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/spf13/cobra"
+	"github.com/urfave/cli/v3"
 
 	"github.com/tiercecache/tierce/filestream"
 )
 
-func (a *app) clearCommand() *cobra.Command {
-	return a.withJSON(&cobra.Command{
-		Use:   "clear",
-		Short: "remove all entries of the directory",
-		Long: `Remove all entries of the directory on this machine. Statistics stay, as do files
+func (a *app) clearCommand() *cli.Command {
+	return a.withJSON(a.leaf(&cli.Command{
+		Name:  "clear",
+		Usage: "remove all entries of the directory",
+		Description: `Remove all entries of the directory on this machine. Statistics stay, as do files
 that are not Tierce's. A build that runs may have to be repeated.`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.clear(cmd.Context()) },
-	})
+	}, a.clear))
 }
 
 func (a *app) clear(ctx context.Context) error {

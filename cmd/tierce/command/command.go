@@ -11,8 +11,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 
-	"github.com/spf13/cobra"
+	"github.com/urfave/cli/v3"
 
 	"github.com/tiercecache/tierce/config"
 )
@@ -45,6 +46,11 @@ ended by signal n.`
 // registry knows, and returns the exit code.
 func Main(registry config.Registry) int {
 	a := &app{registry: registry, stdout: os.Stdout, stderr: os.Stderr}
+	// The go command waits for its helper's first message: with the words that
+	// "tierce run" uses, nothing is set up before that need not be.
+	if slices.Equal(os.Args[1:], helperArgs) {
+		return a.exit(a.serveGo(context.Background(), os.Stdin, os.Stdout))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), interrupts...)
 	defer stop()
 	return a.execute(ctx, os.Args[1:])
@@ -60,9 +66,12 @@ type app struct {
 }
 
 func (a *app) execute(ctx context.Context, args []string) int {
-	root := a.root()
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	return a.exit(a.root().Run(ctx, append([]string{"tierce"}, args...)))
+}
+
+// exit prints the error that a command ended with, if there is something to
+// say, and returns the exit code for it.
+func (a *app) exit(err error) int {
 	var code exitCode
 	switch {
 	case err == nil:
@@ -104,35 +113,54 @@ func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-func (a *app) root() *cobra.Command {
-	root := &cobra.Command{
-		Use:           "tierce",
-		Short:         "a multi-tier cache for compilers",
-		Long:          help,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("there is no command %q; \"tierce help\" lists them", args[0])
-			}
-			return nil
+func (a *app) root() *cli.Command {
+	return &cli.Command{
+		Name:        "tierce",
+		Usage:       "a multi-tier cache for compilers",
+		Description: help,
+		Writer:      a.stdout,
+		ErrWriter:   a.stderr,
+		Flags: []cli.Flag{
+			text("config", "configuration `FILE`, or auto, or none (TIERCE_CONFIG)", &a.flags.Config),
+			text("dir", "cache `DIRECTORY` (TIERCE_DIR)", &a.flags.Dir),
+			text("max-bytes", "cap of the disk tier, such as 20GiB (TIERCE_MAX_BYTES)", &a.flags.MaxBytes),
+			text("memory-max-bytes", "cap of the memory tier, such as 256MiB (TIERCE_MEMORY_MAX_BYTES)", &a.flags.MemoryMaxBytes),
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Commands: []*cli.Command{
+			a.runCommand(), a.goCommand(), a.statsCommand(), a.gcCommand(), a.clearCommand(),
+			a.verifyCommand(), a.configCommand(), a.versionCommand(),
+		},
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if cmd.Args().Present() {
+				return usagef("there is no command %q; \"tierce help\" lists them", cmd.Args().First())
+			}
+			return cli.ShowRootCommandHelp(cmd)
+		},
+		OnUsageError:   wrongFlag,
+		HideVersion:    true,
+		ExitErrHandler: func(context.Context, *cli.Command, error) {}, // execute prints, Main exits
 	}
-	root.SetOut(a.stdout)
-	root.SetErr(a.stderr)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%w; \"%s --help\" lists the flags", err, cmd.CommandPath())
-	})
-	flags := root.PersistentFlags()
-	flags.StringVar(&a.flags.Config, "config", "", "configuration `file`, or auto, or none (TIERCE_CONFIG)")
-	flags.StringVar(&a.flags.Dir, "dir", "", "cache `directory` (TIERCE_DIR)")
-	flags.StringVar(&a.flags.MaxBytes, "max-bytes", "", "cap of the disk tier, such as 20GiB (TIERCE_MAX_BYTES)")
-	flags.StringVar(&a.flags.MemoryMaxBytes, "memory-max-bytes", "", "cap of the memory tier, such as 256MiB (TIERCE_MEMORY_MAX_BYTES)")
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.runCommand(), a.goCommand(), a.statsCommand(), a.gcCommand(), a.clearCommand(),
-		a.verifyCommand(), a.configCommand(), a.versionCommand())
-	return root
+}
+
+// text is a flag with a text that commands below have too.
+func text(name, usage string, to *string) cli.Flag {
+	return &cli.StringFlag{Name: name, Usage: usage, Destination: to}
+}
+
+func wrongFlag(_ context.Context, cmd *cli.Command, err error, _ bool) error {
+	return usagef("%w; \"%s --help\" lists the flags", err, cmd.FullName())
+}
+
+// leaf completes a command that takes no arguments.
+func (a *app) leaf(cmd *cli.Command, do func(context.Context) error) *cli.Command {
+	cmd.OnUsageError = wrongFlag
+	cmd.Action = func(ctx context.Context, cmd *cli.Command) error {
+		if cmd.Args().Present() {
+			return usagef("%s takes no arguments, and got %q", cmd.FullName(), cmd.Args().First())
+		}
+		return do(ctx)
+	}
+	return cmd
 }
 
 // load returns the configuration that file, environment and flags give.
@@ -141,7 +169,7 @@ func (a *app) load() (config.Config, error) {
 }
 
 // withJSON adds the flag --json to a command that prints for people.
-func (a *app) withJSON(cmd *cobra.Command) *cobra.Command {
-	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON")
+func (a *app) withJSON(cmd *cli.Command) *cli.Command {
+	cmd.Flags = append(cmd.Flags, &cli.BoolFlag{Name: "json", Usage: "print JSON", Destination: &a.json})
 	return cmd
 }

@@ -6,34 +6,31 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/spf13/cobra"
+	"github.com/urfave/cli/v3"
 )
 
-func (a *app) configCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "config",
-		Short: "check or print the configuration",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("config is check or print, not %q", args[0])
-			}
-			return cmd.Help()
+func (a *app) configCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "config",
+		Usage: "check or print the configuration",
+		Commands: []*cli.Command{
+			a.leaf(&cli.Command{
+				Name:  "check",
+				Usage: "say what is wrong with the configuration",
+			}, a.checkConfig),
+			a.withJSON(a.leaf(&cli.Command{
+				Name:  "print",
+				Usage: "print the configuration with the defaults filled in, as a tierce.yaml",
+			}, a.printConfig)),
 		},
-		Args: cobra.ArbitraryArgs,
+		OnUsageError: wrongFlag,
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			if cmd.Args().Present() {
+				return usagef("config is check or print, not %q", cmd.Args().First())
+			}
+			return cli.ShowSubcommandHelp(cmd)
+		},
 	}
-	cmd.AddCommand(&cobra.Command{
-		Use:   "check",
-		Short: "say what is wrong with the configuration",
-		Args:  noArguments,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.checkConfig(cmd.Context()) },
-	})
-	cmd.AddCommand(a.withJSON(&cobra.Command{
-		Use:   "print",
-		Short: "print the configuration with the defaults filled in, as a tierce.yaml",
-		Args:  noArguments,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.printConfig(cmd.Context()) },
-	}))
-	return cmd
 }
 
 func (a *app) checkConfig(ctx context.Context) error {

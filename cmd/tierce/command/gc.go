@@ -7,21 +7,19 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/spf13/cobra"
+	"github.com/urfave/cli/v3"
 
 	"github.com/tiercecache/tierce/filestream"
 )
 
-func (a *app) gcCommand() *cobra.Command {
-	return a.withJSON(&cobra.Command{
-		Use:   "gc",
-		Short: "bring the directory below its cap now",
-		Long: `Remove the least recently used entries until the directory takes at most 90 % of
+func (a *app) gcCommand() *cli.Command {
+	return a.withJSON(a.leaf(&cli.Command{
+		Name:  "gc",
+		Usage: "bring the directory below its cap now",
+		Description: `Remove the least recently used entries until the directory takes at most 90 % of
 its cap, if it takes more than the cap, and what writers left behind that died.
 Entries that a compiler may still read stay.`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.gc(cmd.Context()) },
-	})
+	}, a.gc))
 }
 
 func (a *app) gc(ctx context.Context) error {

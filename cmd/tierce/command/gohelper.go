@@ -8,11 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/urfave/cli/v3"
 
 	"github.com/tiercecache/tierce/filestream"
 	"github.com/tiercecache/tierce/frontend/gocacheprog"
@@ -25,24 +26,18 @@ import (
 // "tierce run" above it.
 const reportVariable = "TIERCE_REPORT"
 
-func (a *app) goCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "go",
-		Short: "serve the go command: GOCACHEPROG=\"tierce go\"",
-		Long: `Serve the go command through its GOCACHEPROG protocol, on standard input and
+// helperArgs are the arguments with which "tierce run" has the helper started.
+var helperArgs = []string{"go"}
+
+func (a *app) goCommand() *cli.Command {
+	return a.leaf(&cli.Command{
+		Name:  "go",
+		Usage: "serve the go command: GOCACHEPROG=\"tierce go\"",
+		Description: `Serve the go command through its GOCACHEPROG protocol, on standard input and
 output. "tierce run" starts it; by hand:
 
   GOCACHEPROG="tierce go" go build ./...`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.serveGo(cmd.Context(), os.Stdin, os.Stdout) },
-	}
-}
-
-func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usagef("%s takes no arguments, and got %q", cmd.CommandPath(), args[0])
-	}
-	return nil
+	}, func(ctx context.Context) error { return a.serveGo(ctx, os.Stdin, os.Stdout) })
 }
 
 // helper is one run of the GOCACHEPROG helper.
@@ -60,9 +55,10 @@ type helper struct {
 // serveGo serves one go command. The go command waits for standard output to be
 // closed, so only what its user wants to know is done before that.
 func (a *app) serveGo(ctx context.Context, in io.Reader, out io.WriteCloser) error {
-	h := &helper{app: a, began: time.Now()}
+	h := &helper{app: a, began: time.Now().UTC()}
 	// The go command decides when it is over: a Ctrl-C reaches it too, and it
 	// then closes our standard input.
+	signal.Ignore(interrupts...)
 	ctx = context.WithoutCancel(ctx)
 	server := gocacheprog.New(gocacheprog.Options{
 		Open: h.open, Private: h.openPrivate, Local: true,
@@ -128,6 +124,9 @@ func (h *helper) openPrivate(ctx context.Context) (interfaces.Cache, error) {
 // "tierce run" that waits for it. Statistics are not worth an error.
 func (h *helper) report(ctx context.Context) {
 	line := ledger.Line{Snapshot: h.counters.Snapshot(), Since: h.began, Damaged: h.damage.all()}
+	if line.Gets+line.Puts == 0 {
+		return
+	}
 	if path := os.Getenv(reportVariable); path != "" {
 		_ = ledger.Append(ctx, path, line)
 	}

@@ -15,27 +15,30 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/urfave/cli/v3"
 	"golang.org/x/term"
 
 	"github.com/tiercecache/tierce/config"
 	"github.com/tiercecache/tierce/internal/ledger"
 )
 
-func (a *app) runCommand() *cobra.Command {
+func (a *app) runCommand() *cli.Command {
 	r := runner{app: a}
-	cmd := &cobra.Command{
-		Use:   "run [flags] -- CMD [ARG]...",
-		Short: "run a command with the compilers that it starts using the cache",
-		Long: `Run a command with the environment that makes the compilers it starts use the
+	first := 1
+	return &cli.Command{
+		Name:  "run",
+		Usage: "run a command with the compilers that it starts using the cache",
+		Description: `Run a command with the environment that makes the compilers it starts use the
 cache, and say in one last line on standard error what that brought. Standard
 input and output are the command's own.`,
-		Example: "  tierce run -- go build ./...\n  tierce run --summary json -- make test",
-		RunE:    func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args) },
+		ArgsUsage:    "-- CMD [ARG]...",
+		StopOnNthArg: &first, // what follows the command is the command's
+		OnUsageError: wrongFlag,
+		Flags: []cli.Flag{&cli.StringFlag{
+			Name: "summary", Value: "text", Usage: "what to print at the end: text, json or none", Destination: &r.summary,
+		}},
+		Action: func(ctx context.Context, cmd *cli.Command) error { return r.run(ctx, cmd.Args().Slice()) },
 	}
-	cmd.Flags().StringVar(&r.summary, "summary", "text", "what to print at the end: text, json or none")
-	cmd.Flags().SetInterspersed(false) // what follows the command is the command's
-	return cmd
 }
 
 // runner is one "tierce run".
@@ -101,7 +104,7 @@ func (r *runner) environment(ctx context.Context, tmp string) ([]string, error) 
 	if other := env.get("GOCACHEPROG"); other != "" {
 		r.say(fmt.Sprintf("GOCACHEPROG is set (%s); Tierce takes its place for this command", other))
 	}
-	env.set("GOCACHEPROG", quote(self)+" go")
+	env.set("GOCACHEPROG", quote(self)+" "+helperArgs[0])
 	env.set(reportVariable, r.report)
 	env.set("TIERCE_DIR", cfg.Dir)
 	if cfg.File != "" {

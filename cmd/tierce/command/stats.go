@@ -10,19 +10,17 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/urfave/cli/v3"
 
 	"github.com/tiercecache/tierce/filestream"
 	"github.com/tiercecache/tierce/internal/ledger"
 )
 
-func (a *app) statsCommand() *cobra.Command {
-	return a.withJSON(&cobra.Command{
-		Use:   "stats",
-		Short: "print what the directory holds and what it brought since it was made",
-		Args:  noArguments,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return a.stats(cmd.Context()) },
-	})
+func (a *app) statsCommand() *cli.Command {
+	return a.withJSON(a.leaf(&cli.Command{
+		Name:  "stats",
+		Usage: "print what the directory holds and what it brought since it was made",
+	}, a.stats))
 }
 
 // statistics is what "tierce stats --json" prints.

@@ -7,23 +7,20 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/spf13/cobra"
+	"github.com/urfave/cli/v3"
 
 	"github.com/tiercecache/tierce/filestream"
 )
 
-func (a *app) verifyCommand() *cobra.Command {
+func (a *app) verifyCommand() *cli.Command {
 	keep := false
-	cmd := a.withJSON(&cobra.Command{
-		Use:   "verify",
-		Short: "compare every entry with its checksum, and remove what is damaged",
-		Long: `Compare every entry of the directory with its checksum, and remove what is damaged:
+	return a.withJSON(a.leaf(&cli.Command{
+		Name:  "verify",
+		Usage: "compare every entry with its checksum, and remove what is damaged",
+		Description: `Compare every entry of the directory with its checksum, and remove what is damaged:
 it is made again when it is needed. Exit code 1 says that there was damage.`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.verify(cmd.Context(), !keep) },
-	})
-	cmd.Flags().BoolVar(&keep, "keep", false, "only say what is damaged")
-	return cmd
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "keep", Usage: "only say what is damaged", Destination: &keep}},
+	}, func(ctx context.Context) error { return a.verify(ctx, !keep) }))
 }
 
 func (a *app) verify(ctx context.Context, repair bool) error {

@@ -3,21 +3,20 @@
 package command
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 
-	"github.com/spf13/cobra"
+	"github.com/urfave/cli/v3"
 )
 
-func (a *app) versionCommand() *cobra.Command {
-	return a.withJSON(&cobra.Command{
-		Use:   "version",
-		Short: "print which Tierce this is",
-		Args:  noArguments,
-		RunE:  func(*cobra.Command, []string) error { return a.printVersion() },
-	})
+func (a *app) versionCommand() *cli.Command {
+	return a.withJSON(a.leaf(&cli.Command{
+		Name:  "version",
+		Usage: "print which Tierce this is",
+	}, func(context.Context) error { return a.printVersion() }))
 }
 
 func (a *app) printVersion() error {
