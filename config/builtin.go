@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"context"
+	"time"
+
+	"github.com/tiercecache/tierce/filestream"
+	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/memory"
+)
+
+// The types of the built-in tiers.
+const (
+	memoryType     = "memory"
+	filestreamType = "filestream"
+)
+
+// The defaults. Bodies of up to 64 KiB are most of what compilers ask for; of
+// larger ones the disk, which the system caches, is as good a place.
+const (
+	memoryMaxBytes     = 256 << 20
+	memoryMaxBody      = 64 << 10
+	filestreamMaxBytes = 20 << 30
+)
+
+// Builtin returns a new registry of the tiers that come with Tierce: memory and
+// filestream. The caller may add its own.
+func Builtin() Registry {
+	return Registry{
+		memoryType:     Typed(memory.Options{MaxBytes: memoryMaxBytes}, openMemory),
+		filestreamType: openFilestream,
+	}
+}
+
+func openMemory(_ context.Context, opts memory.Options) (*memory.Cache, error) {
+	return memory.New(opts)
+}
+
+// filestreamOptions is the directory, which filestream.Open has as an argument,
+// and the rest.
+type filestreamOptions struct {
+	Dir Path
+	filestream.Options
+}
+
+func openFilestream(ctx context.Context, raw Raw) (interfaces.Cache, error) {
+	options := filestreamOptions{
+		Dir: Path(raw.Dir),
+		Options: filestream.Options{
+			MaxBytes: filestreamMaxBytes, Verify: filestream.VerifyFirstRead, Durability: filestream.DurabilityNone,
+			Grace: time.Hour,
+		},
+	}
+	if err := raw.Decode(&options); err != nil {
+		return nil, err
+	}
+	cache, err := filestream.Open(ctx, string(options.Dir), options.Options)
+	if err != nil {
+		return nil, err
+	}
+	return cache, nil
+}

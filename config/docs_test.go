@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tiercecache/tierce/config"
+)
+
+// What docs/configuration.md says is the default is the default.
+func TestDocs(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "configuration.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```yaml\n")
+	content, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("the page has no file in it")
+	}
+	sources := fromFile(t, content)
+	sources.Flags.Dir = t.TempDir()
+	defaults := sources
+	defaults.Flags.Config = "none"
+	got, want := printed(t, load(t, sources), config.Builtin()), printed(t, load(t, defaults), config.Builtin())
+	if got != want {
+		t.Errorf("the file in the page is\n%s\nthe defaults are\n%s", got, want)
+	}
+	for line := range strings.Lines(want) {
+		name, _, _ := strings.Cut(strings.TrimLeft(line, " -"), ":")
+		if !strings.Contains(string(page), "`"+name+"`") {
+			t.Errorf("the page has nothing of %s", name)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/tiercecache/tierce/config"
+	"github.com/tiercecache/tierce/examples/maptier"
+	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/tiers"
+)
+
+// A file, the environment and flags become a stack of tiers.
+func Example() {
+	if err := example(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	// Output: hello
+}
+
+func example(ctx context.Context) (err error) {
+	dir, err := os.MkdirTemp("", "tierce-example-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // in the system's temporary directory
+	c, err := config.Load(config.Sources{Flags: config.Flags{Config: "none", Dir: filepath.Join(dir, "cache")}})
+	if err != nil {
+		return err
+	}
+	stack, err := c.Open(ctx, config.Builtin(), tiers.Options{})
+	if err != nil {
+		return err
+	}
+	defer stack.Close() //nolint:errcheck // an example
+	if err := stack.Put(ctx, interfaces.Key{1}, interfaces.Text("hello")); err != nil {
+		return err
+	}
+	entry, err := stack.Get(ctx, interfaces.Key{1})
+	if err != nil {
+		return err
+	}
+	defer entry.Close() //nolint:errcheck // only read
+	text, err := entry.Bytes()
+	fmt.Println(string(text))
+	return err
+}
+
+// A tier of one's own is one line.
+func ExampleTyped() {
+	registry := config.Builtin()
+	registry["map"] = config.Typed(maptier.Options{}, maptier.Open)
+	c, err := config.Load(config.Sources{Flags: config.Flags{Config: "testdata/map.yaml", Dir: "/var/cache/tierce"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := c.Print(context.Background(), os.Stdout, registry); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// dir: /var/cache/tierce
+	// tiers:
+	//   - type: map
+	//     name: map
+	//     max_body: none
+	//     options:
+	//       max_body: 1MiB
+}

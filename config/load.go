@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import "reflect"
+
+// Load returns the configuration that the sources give. It reads one file at
+// most, makes nothing, and parses no YAML if there is no file. The error is an
+// [*Error]; errors.Is(err, [ErrNoDirectory]) holds if only a directory is
+// missing.
+func Load(sources Sources) (Config, error) {
+	sources = sources.complete()
+	given, err := sources.settings()
+	if err != nil {
+		return Config{}, err
+	}
+	path, err := sources.file(given[settingConfig])
+	if err != nil {
+		return Config{}, err
+	}
+	var root node
+	if path != "" {
+		if root, err = readFile(path); err != nil {
+			return Config{}, namedBy(given[settingConfig], err)
+		}
+	}
+	c, err := build(sources, root, given)
+	c.File = path
+	return c, err
+}
+
+// document is what a file may have.
+type document struct {
+	Dir   Path
+	Tiers []tierDocument
+	Queue Queue
+}
+
+type tierDocument struct {
+	Type     string
+	Name     string
+	ReadOnly bool
+	Behind   bool
+	MaxBody  int64
+	Options  node
+}
+
+// build returns the configuration of a file's content and the settings.
+func build(sources Sources, root node, given [settings]node) (Config, error) {
+	d := decoder{lookup: lookup(sources.Environ)}
+	doc := document{Tiers: []tierDocument{{Type: memoryType}, {Type: filestreamType}}}
+	if root.kind != absent {
+		if err := d.value("", root, reflect.ValueOf(&doc).Elem()); err != nil {
+			return Config{}, err
+		}
+	}
+	if dir := given[settingDir]; dir.kind != absent {
+		if err := d.path("", dir, reflect.ValueOf(&doc.Dir).Elem()); err != nil {
+			return Config{}, err
+		}
+	}
+	dir, err := sources.dir(doc.Dir)
+	if err != nil {
+		return Config{}, err
+	}
+	c := Config{Dir: dir, Tiers: makeTiers(doc.Tiers, root.find("tiers").items), Queue: doc.Queue, lookup: d.lookup}
+	if err := c.override(filestreamType, given[settingMaxBytes]); err != nil {
+		return Config{}, err
+	}
+	if err := c.override(memoryType, given[settingMemoryMaxBytes]); err != nil {
+		return Config{}, err
+	}
+	return c, c.validate(root)
+}
+
+// makeTiers returns the tiers of docs; nodes are where these were written, if
+// they were.
+func makeTiers(docs []tierDocument, nodes []node) []Tier {
+	tiers := make([]Tier, len(docs))
+	for i, doc := range docs {
+		t := Tier{
+			Type: doc.Type, Name: doc.Name, ReadOnly: doc.ReadOnly, Behind: doc.Behind, MaxBody: doc.MaxBody,
+			written: &written{options: doc.Options},
+		}
+		if len(nodes) > 0 {
+			t.written.tier = nodes[i]
+		}
+		if t.Name == "" {
+			t.Name = t.Type
+		}
+		if t.Type == memoryType && t.node().find("max_body").kind == absent {
+			t.MaxBody = memoryMaxBody
+		}
+		tiers[i] = t
+	}
+	return tiers
+}
+
+// override sets the cap of the first tier of a type to what a variable or flag
+// says.
+func (c *Config) override(tierType string, limit node) error {
+	if limit.kind == absent {
+		return nil
+	}
+	if size, err := parseSigned(limit.text); limit.text != unlimited && err != nil {
+		return limit.errorf("", "%s %v", limit, err)
+	} else if limit.text != unlimited && size <= 0 {
+		return limit.errorf("", "a cap of %s keeps nothing; write none for no cap, or leave it out", limit.text)
+	}
+	for i := range c.Tiers {
+		if t := &c.Tiers[i]; t.Type == tierType {
+			t.written.options = t.options().with("max_bytes", limit)
+			return nil
+		}
+	}
+	return limit.errorf("", "caps the %s tier, and there is none; add one, or leave the cap out", tierType)
+}

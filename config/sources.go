@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// Sources is where a configuration comes from. The zero value is this process:
+// its environment and its user's directories, and no flags.
+type Sources struct {
+	// Flags of the command; they win.
+	Flags Flags
+	// Environ has "NAME=value" of each environment variable; nil means
+	// [os.Environ].
+	Environ []string
+	// UserConfigDir returns the directory below which the user's own file is
+	// looked for; nil means [os.UserConfigDir].
+	UserConfigDir func() (string, error)
+	// UserCacheDir returns the directory below which the cache is unless
+	// something says where; nil means [os.UserCacheDir].
+	UserCacheDir func() (string, error)
+}
+
+// Flags is what a command was told on its command line. An empty text was not
+// given.
+type Flags struct {
+	Config         string // --config: a file, or "auto", or "none"
+	Dir            string // --dir
+	MaxBytes       string // --max-bytes
+	MemoryMaxBytes string // --memory-max-bytes
+}
+
+// setting is what both a variable and a flag can say.
+type setting int
+
+const (
+	settingConfig setting = iota
+	settingDir
+	settingMaxBytes
+	settingMemoryMaxBytes
+	settings
+)
+
+var (
+	variables = [settings]string{"TIERCE_CONFIG", "TIERCE_DIR", "TIERCE_MAX_BYTES", "TIERCE_MEMORY_MAX_BYTES"}
+	flags     = [settings]string{"--config", "--dir", "--max-bytes", "--memory-max-bytes"}
+	// internal variables are set by the command for processes that it starts.
+	internal = [...]string{"TIERCE_REPORT"}
+)
+
+// complete returns s with what nil stands for.
+func (s Sources) complete() Sources {
+	if s.Environ == nil {
+		s.Environ = os.Environ()
+	}
+	if s.UserConfigDir == nil {
+		s.UserConfigDir = os.UserConfigDir
+	}
+	if s.UserCacheDir == nil {
+		s.UserCacheDir = os.UserCacheDir
+	}
+	return s
+}
+
+// settings returns what variables and flags say; flags win.
+func (s Sources) settings() ([settings]node, error) {
+	var given [settings]node
+	for _, entry := range s.Environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if runtime.GOOS == "windows" {
+			name = strings.ToUpper(name) // the system does not tell them apart
+		}
+		if !strings.HasPrefix(name, "TIERCE_") {
+			continue
+		}
+		i := slices.Index(variables[:], name)
+		switch {
+		case i >= 0 && value != "":
+			given[i] = node{place: place{source: name}, kind: text, text: value}
+		case i < 0 && !slices.Contains(internal[:], name):
+			return given, &Error{Source: name, Problem: "unknown variable; " + suggest(name, variables[:])}
+		}
+	}
+	for i, value := range [settings]string{s.Flags.Config, s.Flags.Dir, s.Flags.MaxBytes, s.Flags.MemoryMaxBytes} {
+		if value != "" {
+			given[i] = node{place: place{source: flags[i]}, kind: text, text: value}
+		}
+	}
+	return given, nil
+}
+
+// lookup returns a variable of environ, as [os.LookupEnv] does.
+func lookup(environ []string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		for _, entry := range slices.Backward(environ) { // of two, the last counts
+			if n, value, ok := strings.Cut(entry, "="); ok && n == name {
+				return value, true
+			}
+		}
+		return "", false
+	}
+}
+
+// dir returns the directory of the cache: what a source says, which is given,
+// or the default.
+func (s Sources) dir(given Path) (string, error) {
+	if given != "" {
+		return string(given), nil
+	}
+	base, err := s.UserCacheDir()
+	if err != nil {
+		return "", &Error{
+			Problem: ErrNoDirectory.Error() + ": " + err.Error() + "; set TIERCE_DIR (or --dir) to one that you may write to",
+			Err:     errors.Join(ErrNoDirectory, err),
+		}
+	}
+	return filepath.Join(base, "tierce"), nil
+}
