@@ -51,7 +51,7 @@ func (s Sources) file(choice node) (string, error) {
 func findUpwards() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
-		return "", err
+		return "", &Error{Problem: "the working directory cannot be told: " + err.Error() + "; name the file", Err: err}
 	}
 	for {
 		if path := filepath.Join(dir, fileName); exists(path) {

@@ -25,8 +25,11 @@ func Load(sources Sources) (Config, error) {
 		}
 	}
 	c, err := build(sources, root, given)
+	if err != nil {
+		return Config{}, err
+	}
 	c.File = path
-	return c, err
+	return c, nil
 }
 
 // document is what a file may have.
@@ -102,10 +105,14 @@ func (c *Config) override(tierType string, limit node) error {
 	if limit.kind == absent {
 		return nil
 	}
-	if size, err := parseSigned(limit.text); limit.text != unlimited && err != nil {
-		return limit.errorf("", "%s %v", limit, err)
-	} else if limit.text != unlimited && size <= 0 {
-		return limit.errorf("", "a cap of %s keeps nothing; write none for no cap, or leave it out", limit.text)
+	if limit.text != unlimited {
+		size, err := parseSigned(limit.text)
+		if err != nil {
+			return limit.errorf("", "%s %v", limit, err)
+		}
+		if size <= 0 {
+			return limit.errorf("", "a cap of %s keeps nothing; write none for no cap, or leave it out", limit.text)
+		}
 	}
 	for i := range c.Tiers {
 		if t := &c.Tiers[i]; t.Type == tierType {
