@@ -42,10 +42,11 @@ func (e *DamageError) Error() string {
 // Unwrap returns cacheerr.ErrDamaged.
 func (e *DamageError) Unwrap() error { return cacheerr.ErrDamaged }
 
-// dropDamaged removes the file of a damaged entry, if it is still the one that
-// was looked at, and returns damage.
+// dropDamaged removes the file of a damaged entry, or what is in its place, if
+// it is still the one that was looked at, and returns damage. A directory that
+// is not empty stays.
 func (c *Cache) dropDamaged(key interfaces.Key, seen vfs.Info, damage error) error {
-	if _, ok := damage.(*DamageError); ok && seen.Regular { //nolint:errorlint // made a few lines up, never wrapped
+	if _, ok := damage.(*DamageError); ok { //nolint:errorlint // made a few lines up, never wrapped
 		_, _ = c.removeIfSame(key, seen) // kept as it is if that is refused: still a miss
 	}
 	return damage
@@ -70,6 +71,8 @@ func (c *Cache) removeIfSame(key interfaces.Key, seen vfs.Info) (gone bool, err 
 		return false, err
 	}
 	c.heads.drop(key)
-	c.usage.add(-now.Disk)
+	if now.Regular { // nothing else was counted
+		c.usage.add(-now.Disk)
+	}
 	return true, nil
 }

@@ -108,7 +108,8 @@ func (c *Cache) evictLocked(ctx context.Context, progress Progress) (Evicted, er
 			c.usage.floor.Store(done.Left + limit/16)
 		}
 	}
-	return done, c.usage.set(ctx, done.Left, mark)
+	c.usage.set(ctx, done.Left, mark)
+	return done, nil
 }
 
 // removeOldest removes files in the order of their last use until low is

@@ -39,12 +39,16 @@ func (c *Cache) Get(ctx context.Context, key interfaces.Key) (interfaces.Entry, 
 
 // openEntry opens the file of an entry; an absent one is cacheerr.ErrMiss.
 func (c *Cache) openEntry(key interfaces.Key) (vfs.File, error) {
-	file, err := c.fs.Open(c.entryPath(key))
+	path := c.entryPath(key)
+	file, err := c.fs.Open(path)
 	switch {
 	case err == nil:
 		return file, nil
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, cacheerr.ErrMiss
+	}
+	if info, statErr := c.fs.Stat(path); statErr == nil && !info.Regular { // a link is not followed
+		return nil, c.dropDamaged(key, info, &DamageError{Key: key, Path: path, Damage: NotAFile})
 	}
 	return nil, failed("get", err)
 }

@@ -4,8 +4,10 @@ package filestream
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/tiercecache/tierce/encoding"
@@ -25,10 +27,14 @@ type heads struct {
 }
 
 // read reads the encoded head of an entry, whose file is open, into buf and
-// returns its length. An entry without one is fs.ErrNotExist.
+// returns its length: 0 if it cannot be a head. An entry without one is
+// fs.ErrNotExist.
 func (h heads) read(file vfs.File, key interfaces.Key, buf []byte) (int, error) {
 	n, err := file.Attr(buf)
-	if !errors.Is(err, errors.ErrUnsupported) {
+	switch {
+	case errors.Is(err, syscall.ERANGE): // longer than any head
+		return 0, nil
+	case !errors.Is(err, errors.ErrUnsupported):
 		return n, err
 	}
 	aside, err := h.fs.Open(keyPath(h.dir, key))
@@ -37,7 +43,7 @@ func (h heads) read(file vfs.File, key interfaces.Key, buf []byte) (int, error) 
 	}
 	n, err = aside.ReadAt(buf, 0)
 	_ = aside.Close() // only read
-	if n > 0 {
+	if errors.Is(err, io.EOF) {
 		err = nil // shorter than the longest head, as nearly all are
 	}
 	return n, err
@@ -102,7 +108,7 @@ func (c *Cache) examine(file vfs.File, key interfaces.Key) (look, error) {
 		return look{}, failed("stat", err)
 	}
 	if !info.Regular {
-		return look{}, &DamageError{Key: key, Path: c.entryPath(key), Damage: NotAFile}
+		return look{info: info}, &DamageError{Key: key, Path: c.entryPath(key), Damage: NotAFile}
 	}
 	s := getScratch()
 	defer putScratch(s)

@@ -67,12 +67,21 @@ func (c *Cache) Insert(ctx context.Context, key interfaces.Key, entry interfaces
 	defer staged.release()
 	switch err := c.linkInto(staged.path, c.entryPath(key)); {
 	case errors.Is(err, fs.ErrExist):
-		return false, nil
+		return false, c.lost(key, err)
 	case err != nil:
 		return false, notWritten("insert", err)
 	}
 	staged.release() // a file's second name going away changes the file's times
 	return true, c.settle(ctx, key, staged.head, 0)
+}
+
+// lost returns nil if somebody else inserted the entry, and the error of link
+// if what has its name is no entry.
+func (c *Cache) lost(key interfaces.Key, err error) error {
+	if info, statErr := c.fs.Stat(c.entryPath(key)); statErr == nil && !info.Regular {
+		return notWritten("insert", err)
+	}
+	return nil
 }
 
 // linkInto gives the file from the second name to, whose directory may be
@@ -89,7 +98,8 @@ func (c *Cache) linkInto(from, to string) error {
 }
 
 // taken reports whether the key has an entry that is whole; one that is not is
-// removed.
+// removed. One that cannot be removed is an error: it would keep the key taken
+// though every Get of it is a miss.
 func (c *Cache) taken(key interfaces.Key) (bool, error) {
 	file, err := c.openEntry(key)
 	if err == nil {
@@ -98,7 +108,10 @@ func (c *Cache) taken(key interfaces.Key) (bool, error) {
 			err = c.verifyFile(file, key, seen)
 		}
 		_ = file.Close() // only read
-		err = c.dropDamaged(key, seen.info, err)
+		if errors.Is(err, cacheerr.ErrDamaged) {
+			_, err := c.removeIfSame(key, seen.info)
+			return false, notWritten("insert", err)
+		}
 	}
 	if errors.Is(err, cacheerr.ErrMiss) {
 		return false, nil

@@ -118,9 +118,10 @@ func (u *usage) flush(ctx context.Context) error {
 	})
 }
 
-// set writes down what a scan of the directory, begun at mark, found.
-func (u *usage) set(ctx context.Context, bytes, mark int64) error {
-	return u.update(ctx, func(record, bool) (record, bool) {
+// set writes down what a scan of the directory, begun at mark, found. It is a
+// hint: without it the next process scans again.
+func (u *usage) set(ctx context.Context, bytes, mark int64) {
+	_ = u.update(ctx, func(record, bool) (record, bool) {
 		return record{bytes: max(0, bytes+u.added-mark), scanned: u.now().Unix()}, true
 	})
 }

@@ -12,7 +12,7 @@ const errNoAttr = unix.ENOATTR
 
 // Open implements [FS].
 func (OS) Open(path string) (File, error) {
-	return open("open", path, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+	return open("open", path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 }
 
 // ReadDir implements [FS].

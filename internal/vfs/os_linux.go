@@ -14,9 +14,10 @@ const errNoAttr = unix.ENODATA
 
 // Open implements [FS]. The kernel refuses O_NOATIME for somebody else's file.
 func (OS) Open(path string) (File, error) {
-	file, err := open("open", path, unix.O_RDONLY|unix.O_NOATIME|unix.O_NOFOLLOW, 0)
+	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK
+	file, err := open("open", path, flags|unix.O_NOATIME, 0)
 	if err != nil && os.IsPermission(err) {
-		return open("open", path, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+		return open("open", path, flags, 0)
 	}
 	return file, err
 }

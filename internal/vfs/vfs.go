@@ -23,7 +23,8 @@ const AttrName = "user.tierce1"
 // at the same time.
 type FS interface {
 	// Open opens a file for reading, without counting as a use of it where
-	// the system can do that.
+	// the system can do that. It does not wait for the other end of a pipe, and
+	// does not follow a link where the system can do that.
 	Open(path string) (File, error)
 	// Create makes a new file for writing; a path that exists is fs.ErrExist.
 	Create(path string) (File, error)
@@ -33,8 +34,9 @@ type FS interface {
 	// Stat describes the file itself, not what a link points to.
 	Stat(path string) (Info, error)
 	// Attr reads the attribute of the file at path into buf and returns its
-	// length; one that is missing is fs.ErrNotExist, as is a missing file. A
-	// system without attributes returns errors.ErrUnsupported.
+	// length; one that is missing is fs.ErrNotExist, as is a missing file, and
+	// one that is longer than buf is syscall.ERANGE. A system without
+	// attributes returns errors.ErrUnsupported.
 	Attr(path string, buf []byte) (int, error)
 	// Rename puts the file from in the place of to, atomically.
 	Rename(from, to string) error
