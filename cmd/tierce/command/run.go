@@ -3,6 +3,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -107,18 +108,13 @@ func (r *runner) environment(ctx context.Context, tmp string) ([]string, error) 
 	env.set("GOCACHEPROG", quote(self)+" "+helperArgs[0])
 	env.set(reportVariable, r.report)
 	env.set("TIERCE_DIR", cfg.Dir)
-	if cfg.File != "" {
-		env.set("TIERCE_CONFIG", cfg.File)
-	}
+	env.set("TIERCE_CONFIG", cmp.Or(cfg.File, "none")) // the helper has another working directory
 	for name, value := range map[string]string{
 		"TIERCE_MAX_BYTES": r.app.flags.MaxBytes, "TIERCE_MEMORY_MAX_BYTES": r.app.flags.MemoryMaxBytes,
 	} {
 		if value != "" {
 			env.set(name, value)
 		}
-	}
-	if r.app.flags.Config == "none" {
-		env.set("TIERCE_CONFIG", "none")
 	}
 	return env, nil
 }

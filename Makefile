@@ -1,0 +1,54 @@
+# Tierce: "make test" passes the tests on a fresh machine, "make check" is all
+# that CI runs besides.
+
+GO       ?= go
+FUZZTIME ?= 5s
+LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
+
+.PHONY: test e2e check lint cross fuzz bench needs
+
+# Gets what it needs by itself (see needs) and runs every test with the race
+# detector, in random order.
+test: needs
+	$(GO) test -race -shuffle=on -timeout 20m ./...
+
+# Only the tests with the real go command.
+e2e: needs
+	$(GO) test -race -shuffle=on -timeout 20m ./e2e/...
+
+# All that is not a test: form, vet, lint, module files, other systems.
+check: needs
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt-ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	cd bench && $(GO) vet ./...
+	$(GO) mod tidy -diff
+	cd bench && $(GO) mod tidy -diff
+	$(MAKE) lint cross
+
+lint:
+	$(LINT) run
+
+# Linux, macOS and Windows on both architectures, without cgo.
+cross:
+	for os in linux darwin windows; do for arch in amd64 arm64; do \
+		echo "$$os/$$arch"; GOOS=$$os GOARCH=$$arch CGO_ENABLED=0 $(GO) build ./... || exit 1; \
+	done; done
+	GOOS=windows CGO_ENABLED=0 $(GO) vet ./...
+	GOOS=darwin CGO_ENABLED=0 $(GO) vet ./...
+
+# Each fuzz target for FUZZTIME.
+fuzz:
+	@set -e; for file in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \
+			echo "$$target in $$(dirname $$file)"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
+		done; \
+	done
+
+# Side by side with peers, as ratios; docs/benchmarks.md has the figures.
+bench: needs
+	cd bench && $(GO) run ./compare
+
+# The race detector and the cgo tests need a C compiler, the rest git and make.
+needs:
+	@sh tools/needs.sh gcc git
