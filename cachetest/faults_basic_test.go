@@ -12,7 +12,7 @@ import (
 	"github.com/tiercecache/tierce/interfaces"
 )
 
-// getFaults returns faults with misses and hits.
+// getFaults returns what can be wrong with misses and hits.
 func getFaults() []fault {
 	return []fault{
 		{"absent is an empty hit", "T1 absent is a bare miss", "want cacheerr.ErrMiss itself", by(func(b *broken) {
@@ -57,7 +57,7 @@ func getFaults() []fault {
 	}
 }
 
-// changeFaults returns faults with Insert, Put and Delete.
+// changeFaults returns what can be wrong with Insert, Put and Delete.
 func changeFaults() []fault {
 	return []fault{
 		{"lost a capability", "T9 required capabilities", "Inserter is required", by(func(b *broken) { b.insert = unsupportedInsert })},
@@ -90,7 +90,7 @@ func changeFaults() []fault {
 	}
 }
 
-// wholeFaults returns faults with all entries at once.
+// wholeFaults returns what can be wrong with all entries at once.
 func wholeFaults() []fault {
 	return []fault{
 		{"Len counts writes", "T4 Len, List and Clear", "4 entries", by(func(b *broken) {

@@ -14,7 +14,7 @@ import (
 	"github.com/tiercecache/tierce/interfaces"
 )
 
-// bodyFaults returns faults with bodies that are right.
+// bodyFaults returns what can be wrong with bodies that are right.
 func bodyFaults() []fault {
 	return []fault{
 		{"unknown size is empty", "bodies of every size and reader", "body \"\" and error <nil>, want body", by(func(b *broken) {
@@ -56,7 +56,7 @@ func bodyFaults() []fault {
 	}
 }
 
-// badBodyFaults returns faults with bodies that are wrong.
+// badBodyFaults returns what can be wrong with bodies that are wrong.
 func badBodyFaults() []fault {
 	return []fault{
 		{"ignores the size", "F3 a bad body stores nothing", "shorter than its size: no error", by(func(b *broken) {
@@ -107,7 +107,7 @@ func badBodyFaults() []fault {
 	}
 }
 
-// aliasFaults returns faults with whose memory a body is.
+// aliasFaults returns what can be wrong with whose memory a body is.
 func aliasFaults() []fault {
 	return []fault{
 		{"shares memory", "M5 no memory shared with the caller", "want body", by(func(b *broken) {

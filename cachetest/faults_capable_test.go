@@ -14,7 +14,7 @@ import (
 	"github.com/tiercecache/tierce/interfaces"
 )
 
-// capabilityFaults returns faults with files, batches, far ends.
+// capabilityFaults returns what can be wrong with files, batches, far ends.
 func capabilityFaults() []fault {
 	return []fault{
 		{"a file with a header", "F1 Path", "the file is", by(func(b *broken) {
@@ -64,7 +64,7 @@ func capabilityFaults() []fault {
 	}
 }
 
-// lastingFaults returns faults with damage and reopening.
+// lastingFaults returns what can be wrong with damage and reopening.
 func lastingFaults() []fault {
 	return []fault{
 		{"damage is a hit", "T7 damage is a miss", "no error", by(func(b *broken) {
@@ -109,7 +109,7 @@ func lastingFaults() []fault {
 	}
 }
 
-// unusableFaults returns faults with nil, closed, cancelled, and what only chance finds.
+// unusableFaults returns what can be wrong with a cache that is of no use, and what only chance finds.
 func unusableFaults() []fault {
 	return []fault{
 		{"trusts its receiver", "T10 nil cache", "Get of a nil cache panics", cachetest.Config{

@@ -13,7 +13,7 @@ import (
 	"github.com/tiercecache/tierce/interfaces"
 )
 
-// readerFaults returns faults with readers beside others.
+// readerFaults returns what can be wrong with readers beside others.
 func readerFaults() []fault {
 	return []fault{
 		{"Gets share a reader", "two Gets are independent", "second Get after the first", by(func(b *broken) {
@@ -49,7 +49,7 @@ func readerFaults() []fault {
 	}
 }
 
-// writerFaults returns faults with writers beside others.
+// writerFaults returns what can be wrong with writers beside others.
 func writerFaults() []fault {
 	return []fault{
 		{"mixes two writers", "M6 F12 one key, many goroutines", "want what one of them wrote", by(func(b *broken) {
@@ -89,7 +89,7 @@ func writerFaults() []fault {
 	}
 }
 
-// leakFaults returns faults with what is left behind.
+// leakFaults returns what can be wrong with what is left behind.
 func leakFaults() []fault {
 	return []fault{
 		{"a goroutine stays", "nothing is left behind", "left behind after Close: goroutine", by(func(b *broken) {

@@ -10,7 +10,7 @@ import (
 	"github.com/tiercecache/tierce/interfaces"
 )
 
-// headFaults returns faults with heads.
+// headFaults returns what can be wrong with heads.
 func headFaults() []fault {
 	return []fault{
 		headFault("time in seconds", "head comes back", "time 2024", func(h *head) { h.Time = h.Time.Truncate(time.Second) }),

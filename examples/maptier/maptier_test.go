@@ -53,6 +53,17 @@ func TestMaxBody(t *testing.T) {
 	}
 }
 
+func TestChecksumIsKnown(t *testing.T) {
+	c, key := open(t, maptier.Options{}), encoding.RawKey([]byte("key"))
+	if err := c.Put(t.Context(), key, interfaces.Text("body")); err != nil {
+		t.Fatal(err)
+	}
+	entry, err := c.Get(t.Context(), key)
+	if want := encoding.SumString(key, "body"); err != nil || entry.Checksum != want {
+		t.Errorf("Get: checksum %x and error %v, want %x", entry.Checksum, err, want)
+	}
+}
+
 func ExampleOpen() {
 	ctx := context.Background()
 	c, err := maptier.Open(ctx, maptier.Options{MaxBody: 1 << 20})

@@ -42,7 +42,15 @@ func TestConformance(t *testing.T) {
 			Require: []string{"Closer"},
 		})
 	})
+	t.Run("T9 over a cache that cannot be closed", func(t *testing.T) {
+		cachetest.Run(t, cachetest.Config{
+			Open:    func(t *testing.T) interfaces.Cache { return faulttier.New(closeless{cachetest.NewFull(t)}) },
+			Require: []string{"Closer"},
+		})
+	})
 }
+
+type closeless struct{ interfaces.Cache }
 
 var (
 	key  = encoding.RawKey([]byte("key"))
@@ -110,6 +118,9 @@ func TestFail(t *testing.T) {
 			err := call()
 			if _, ok := errors.AsType[cacheerr.BackendError](err); !ok || !errors.Is(err, faulttier.ErrInjected) {
 				t.Errorf("first call: error %v, want a BackendError with cause ErrInjected", err)
+			}
+			if item, ok := errors.AsType[*interfaces.BatchError](err); op == faulttier.PutBatch && (!ok || item.Key != key) {
+				t.Errorf("first call: error %v (%T), want a *interfaces.BatchError of the first item", err, err)
 			}
 			if op == faulttier.Close { // there is no second
 				return
@@ -194,6 +205,29 @@ func TestFlip(t *testing.T) {
 	checked := interfaces.Text("a").WithHead(interfaces.Head{Checksum: encoding.SumString(key, "ab")})
 	if err := c.Put(t.Context(), key, checked); err == nil {
 		t.Error("Put of a damaged body with the checksum of the whole one: no error")
+	}
+}
+
+func TestBatchBodies(t *testing.T) {
+	c := full(t, faulttier.Rule{Fault: faulttier.Flip(0)})
+	want := "c" + body[1:]
+	err := c.GetBatch(t.Context(), []interfaces.Key{key, key}, func(i int, entry interfaces.Entry, err error) error {
+		got, readErr := io.ReadAll(entry.Reader())
+		if string(got) != want || err != nil || readErr != nil {
+			t.Errorf("body %d of the batch: %.10q... and errors %v and %v, want %.10q...", i, got, err, readErr, want)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("GetBatch: %v", err)
+	}
+	other := encoding.RawKey([]byte("other"))
+	if inserted, err := c.Insert(t.Context(), other, interfaces.Text(body)); err != nil || !inserted {
+		t.Errorf("Insert: %t and error %v, want true", inserted, err)
+	}
+	c.SetRules()
+	if got, err := get(t.Context(), c, other); err != nil || got != want {
+		t.Errorf("what Insert kept: %.10q... and error %v, want %.10q...", got, err, want)
 	}
 }
 
@@ -284,7 +318,9 @@ func TestChanceIsRepeatable(t *testing.T) {
 
 func TestFirstRuleDecides(t *testing.T) {
 	own := errors.New("own")
-	c := full(t, faulttier.Rule{When: faulttier.Nth(2), Fault: faulttier.Fail(own)}, faulttier.Rule{Fault: faulttier.Fail(nil)})
+	rules := []faulttier.Rule{{When: faulttier.Nth(2), Fault: faulttier.Fail(own)}, {Fault: faulttier.Fail(nil)}}
+	c := full(t, rules...)
+	clear(rules) // which are the cache's no more
 	for i, want := range []error{faulttier.ErrInjected, own, faulttier.ErrInjected} {
 		if err := c.Ping(t.Context()); !errors.Is(err, want) {
 			t.Errorf("call %d: error %v, want %v", i+1, err, want)
