@@ -29,13 +29,12 @@ func (c *Cache) holdCap(ctx context.Context) error {
 		return nil
 	}
 	if c.usage.unwritten() > limit/128 {
-		if err := c.usage.flush(ctx); err != nil {
-			return nil //nolint:nilerror // a hint for others; Close tries again
-		}
+		_ = c.usage.flush(ctx, lock.Try) // a hint for others; Close tries again
 	}
 	total, known := c.usage.total()
+	age := c.opts.Clock().Sub(c.usage.scanned())
 	switch {
-	case !known, c.opts.Clock().Sub(c.usage.scanned()) > rescanAfter:
+	case !known, age > rescanAfter, age < 0: // the future is a clock that was wrong
 		c.evictBehind()
 	case total <= max(limit, c.usage.floor.Load()):
 	case total > limit+limit/8:
@@ -73,6 +72,9 @@ func (c *Cache) Evict(ctx context.Context, progress Progress) (Evicted, error) {
 }
 
 func (c *Cache) evict(ctx context.Context, progress Progress) (done Evicted, err error) {
+	if err := c.fs.MkdirAll(c.statePath("")); err != nil { // deleted, or never made by another tool
+		return done, notWritten("evict", err)
+	}
 	err = lock.Files(c.statePath("evict.lock")).With(ctx, lock.Try, func() error {
 		done, err = c.evictLocked(ctx, progress)
 		return err

@@ -119,7 +119,7 @@ func open(ctx context.Context, dir string, opts Options, fs vfs.FS) (*Cache, err
 	}
 	c := &Cache{dir: dir, fs: fs, opts: opts}
 	c.heads = heads{fs: fs, dir: filepath.Join(dir, "heads")}
-	c.proofs.open = func() (vfs.File, error) { return fs.OpenShared(c.statePath("verified")) }
+	c.proofs.open = func() (vfs.File, error) { return openState(fs, c.statePath("verified")) }
 	c.usage = usage{fs: fs, path: c.statePath("usage"), lock: c.statePath("usage.lock"), now: opts.Clock}
 	c.uses.every, c.uses.keep = opts.Grace/2, func() {
 		c.keepHandedOut()
@@ -131,8 +131,13 @@ func open(ctx context.Context, dir string, opts Options, fs vfs.FS) (*Cache, err
 	return c, nil
 }
 
-// Dir returns the absolute path of the directory.
-func (c *Cache) Dir() string { return c.dir }
+// Dir returns the absolute path of the directory, or "" of a nil cache.
+func (c *Cache) Dir() string {
+	if c == nil {
+		return ""
+	}
+	return c.dir
+}
 
 // Consistency implements [interfaces.Consistent]: renames and links of a local
 // file system are seen by every process at once. It does not hold on a network
@@ -149,7 +154,7 @@ func (c *Cache) Close() error {
 		c.closed.Store(true)
 		c.uses.stop()
 		c.background.Wait()
-		c.closeErr = errors.Join(c.usage.flush(context.Background()), c.proofs.close()) //nolint:forbidigo // closing is not the caller's to cancel
+		c.closeErr = errors.Join(c.usage.flush(context.Background(), busy), c.proofs.close()) //nolint:forbidigo // closing is not the caller's to cancel
 	})
 	return c.closeErr
 }

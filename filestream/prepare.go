@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"time"
+
+	"github.com/tiercecache/tierce/internal/vfs"
 )
 
 const readme = `This directory is a cache made by Tierce (github.com/tiercecache/tierce).
@@ -55,6 +57,18 @@ func (c *Cache) create() error {
 		_ = file.Close()
 	}
 	return nil
+}
+
+// openState opens a file of state, which may have been deleted or never made.
+func openState(fsys vfs.FS, path string) (vfs.File, error) {
+	file, err := fsys.OpenShared(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := fsys.MkdirAll(filepath.Dir(path)); err != nil {
+			return nil, err
+		}
+		file, err = fsys.OpenShared(path)
+	}
+	return file, err
 }
 
 // readable returns nil when the directory has entries to serve although it

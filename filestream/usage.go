@@ -46,6 +46,9 @@ type record struct {
 // in place; one that was torn does not parse.
 const usageLine = "tierce usage 1: %20d bytes, scanned %20d\n"
 
+// maxBytes is more than any disk has, and leaves room for adding.
+const maxBytes = 1 << 60
+
 // busy is how long a process waits for another that writes the file: it holds
 // the lock for some microseconds.
 const busy = lock.Wait(time.Second)
@@ -101,18 +104,18 @@ func (u *usage) read() (record, bool) {
 	n, _ := file.ReadAt(buf[:], 0) // shorter than the buffer, as it should be
 	_ = file.Close()               // only read
 	var r record
-	if _, err := fmt.Sscanf(string(buf[:n]), usageLine, &r.bytes, &r.scanned); err != nil || r.bytes < 0 {
+	if _, err := fmt.Sscanf(string(buf[:n]), usageLine, &r.bytes, &r.scanned); err != nil || r.bytes < 0 || r.bytes > maxBytes {
 		return record{}, false
 	}
 	return r, true
 }
 
-// flush writes down what came and went.
-func (u *usage) flush(ctx context.Context) error {
+// flush writes down what came and went, if the file's lock is free in time.
+func (u *usage) flush(ctx context.Context, wait lock.Wait) error {
 	if u.unwritten() == 0 {
 		return nil
 	}
-	return u.update(ctx, func(r record, known bool) (record, bool) {
+	return u.update(ctx, wait, func(r record, known bool) (record, bool) {
 		r.bytes = max(0, r.bytes+u.pending)
 		return r, known // what was never scanned stays unknown
 	})
@@ -121,14 +124,14 @@ func (u *usage) flush(ctx context.Context) error {
 // set writes down what a scan of the directory, begun at mark, found. It is a
 // hint: without it the next process scans again.
 func (u *usage) set(ctx context.Context, bytes, mark int64) {
-	_ = u.update(ctx, func(record, bool) (record, bool) {
+	_ = u.update(ctx, busy, func(record, bool) (record, bool) {
 		return record{bytes: max(0, bytes+u.added-mark), scanned: u.now().Unix()}, true
 	})
 }
 
-// update changes the file under its lock, which is waited for a second at most.
-func (u *usage) update(ctx context.Context, change func(record, bool) (record, bool)) error {
-	err := lock.Files(u.lock).With(ctx, busy, func() error {
+// update changes the file under its lock.
+func (u *usage) update(ctx context.Context, wait lock.Wait, change func(record, bool) (record, bool)) error {
+	err := lock.Files(u.lock).With(ctx, wait, func() error {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		u.asked = true
