@@ -50,7 +50,7 @@ func (c *Cache) evictBehind() {
 	if !c.evicting.CompareAndSwap(false, true) {
 		return
 	}
-	c.background.Go(func() {
+	c.behind(func() {
 		defer c.evicting.Store(false)
 		_, _ = c.evict(context.Background(), nil) //nolint:forbidigo // Close waits for it
 	})

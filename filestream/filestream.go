@@ -74,8 +74,9 @@ type Cache struct {
 	uses   uses
 	usage  usage
 
-	background sync.WaitGroup // eviction that runs behind a Put
+	background sync.WaitGroup // eviction that runs behind a Put, and keeping what was handed out
 	evicting   atomic.Bool
+	closing    sync.Mutex // held while background work starts, and while closed is set
 	closed     atomic.Bool
 	closeOnce  sync.Once
 	closeErr   error
@@ -121,9 +122,12 @@ func open(ctx context.Context, dir string, opts Options, fs vfs.FS) (*Cache, err
 	c.heads = heads{fs: fs, dir: filepath.Join(dir, "heads")}
 	c.proofs.open = func() (vfs.File, error) { return openState(fs, c.statePath("verified")) }
 	c.usage = usage{fs: fs, path: c.statePath("usage"), lock: c.statePath("usage.lock"), now: opts.Clock}
-	c.uses.every, c.uses.keep = opts.Grace/2, func() {
-		c.keepHandedOut()
-		c.uses.again()
+	c.uses.every = max(opts.Grace/2, time.Second) // a tiny Grace is no reason to be busy
+	c.uses.keep = func() {
+		c.behind(func() {
+			c.keepHandedOut()
+			c.uses.again()
+		})
 	}
 	if err := c.prepare(); err != nil {
 		return nil, &cacheerr.BackendNotAvailableError{Tier: tierName, Err: err}
@@ -145,18 +149,31 @@ func (c *Cache) Dir() string {
 func (c *Cache) Consistency() interfaces.Consistency { return interfaces.ConsistencyStrong }
 
 // Close waits for an eviction that runs, writes down how much this process
-// stored, and lets go of the directory. The second Close does nothing.
+// stored, and lets go of the directory. The second Close does nothing. What
+// other goroutines do meanwhile ends as it would have, or with ErrClosed.
 func (c *Cache) Close() error {
 	if c == nil {
 		return nil
 	}
 	c.closeOnce.Do(func() {
+		c.closing.Lock()
 		c.closed.Store(true)
+		c.closing.Unlock()
 		c.uses.stop()
 		c.background.Wait()
 		c.closeErr = errors.Join(c.usage.flush(context.Background(), busy), c.proofs.close()) //nolint:forbidigo // closing is not the caller's to cancel
 	})
 	return c.closeErr
+}
+
+// behind runs do in the background, unless the cache is closed. Close waits for
+// it.
+func (c *Cache) behind(do func()) {
+	c.closing.Lock()
+	defer c.closing.Unlock()
+	if !c.closed.Load() {
+		c.background.Go(do)
+	}
 }
 
 // usable returns why the cache cannot be used now.

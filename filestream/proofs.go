@@ -5,7 +5,6 @@ package filestream
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"sync"
 
 	"github.com/tiercecache/tierce/encoding"
@@ -71,21 +70,18 @@ type proofs struct {
 	open func() (vfs.File, error)
 
 	once sync.Once
-	file vfs.File // nil when the table cannot be had
-	mu   sync.Mutex
+	mu   sync.RWMutex       // held for reading while the table is used: its file is not closed meanwhile
+	file vfs.File           // nil when the table cannot be had
 	own  map[proof]struct{} // stands in for the table
 }
 
-func (p *proofs) table() vfs.File {
+// start opens the table at its first use.
+func (p *proofs) start() {
 	p.once.Do(func() {
-		file, err := p.open()
-		if err != nil {
-			p.own = make(map[proof]struct{})
-			return
+		if file, err := p.open(); err == nil {
+			p.file = file
 		}
-		p.file = file
 	})
-	return p.file
 }
 
 func (f proof) bucket() int64 { return int64(uint64(f)%buckets) * bucketBytes }
@@ -95,16 +91,16 @@ func (p *proofs) has(wanted proof) bool {
 	if wanted == 0 {
 		return false
 	}
-	file := p.table()
-	if file == nil {
-		p.mu.Lock()
-		defer p.mu.Unlock()
+	p.start()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.file == nil {
 		_, ok := p.own[wanted]
 		return ok
 	}
 	s := getScratch()
 	defer putScratch(s)
-	_, found := find(file, wanted, s.bucket[:])
+	_, found := find(p.file, wanted, s.bucket[:])
 	return found
 }
 
@@ -113,21 +109,30 @@ func (p *proofs) add(made proof) {
 	if made == 0 {
 		return
 	}
-	file := p.table()
-	if file == nil {
+	if !p.addToFile(made) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		if p.own == nil {
+			p.own = make(map[proof]struct{})
+		}
 		p.own[made] = struct{}{}
-		return
+	}
+}
+
+func (p *proofs) addToFile(made proof) bool {
+	p.start()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.file == nil {
+		return false
 	}
 	s := getScratch()
 	defer putScratch(s)
-	slot, found := find(file, made, s.bucket[:])
-	if found {
-		return
+	if slot, found := find(p.file, made, s.bucket[:]); !found {
+		binary.LittleEndian.PutUint64(s.bucket[:8], uint64(made))
+		_, _ = p.file.WriteAt(s.bucket[:8], made.bucket()+int64(slot)*8) // a lost proof costs one more verification
 	}
-	binary.LittleEndian.PutUint64(s.bucket[:8], uint64(made))
-	_, _ = file.WriteAt(s.bucket[:8], made.bucket()+int64(slot)*8) // a lost proof costs one more verification
+	return true
 }
 
 // find reads the bucket of a proof and returns the slot where it is, or else a
@@ -152,10 +157,16 @@ func find(file vfs.File, wanted proof, bucket []byte) (slot int, found bool) {
 	return int(uint64(wanted) >> 61), false
 }
 
+// close closes the table once nobody uses it. What is still at work then goes
+// on without.
 func (p *proofs) close() error {
 	p.once.Do(func() {}) // never opened: nothing to open any more
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.file == nil {
 		return nil
 	}
-	return errors.Join(p.file.Close())
+	file := p.file
+	p.file = nil
+	return file.Close()
 }

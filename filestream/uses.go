@@ -3,6 +3,8 @@
 package filestream
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,23 +13,21 @@ import (
 	"github.com/tiercecache/tierce/internal/vfs"
 )
 
-// maxUses bounds the memory for uses: about 100 bytes each.
+// maxUses bounds the memory for uses, about 100 bytes each, but for those handed
+// out by path: they have to be kept.
 const maxUses = 1 << 16
 
 // uses are the entries that this process used lately: exact recency for its own
 // evictions, and what a client of this process may still read by path.
 type uses struct {
-	mu   sync.Mutex
-	last map[interfaces.Key]use
+	mu     sync.Mutex
+	last   map[interfaces.Key]int64    // Unix nanoseconds
+	handed map[interfaces.Key]struct{} // out by path
 
-	every  time.Duration // between two calls of keep
-	keep   func()        // keeps what was handed out
-	keeper *time.Timer   // runs once something was handed out
-}
-
-type use struct {
-	at     int64 // Unix nanoseconds
-	handed bool  // handed out by path
+	every   time.Duration // between two calls of keep
+	keep    func()        // keeps what was handed out
+	keeper  *time.Timer   // runs once something was handed out
+	stopped bool
 }
 
 // note remembers that an entry was used now.
@@ -35,16 +35,20 @@ func (u *uses) note(key interfaces.Key, now time.Time, handed bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.last == nil {
-		u.last = make(map[interfaces.Key]use, 512)
+		u.last = make(map[interfaces.Key]int64, 512)
+		u.handed = make(map[interfaces.Key]struct{}, 512)
 	}
-	before, known := u.last[key]
-	if !known && len(u.last) >= maxUses {
+	if _, known := u.last[key]; !known && len(u.last) >= maxUses {
 		clear(u.last) // recency in the files is still exact to half of Grace
 	}
-	if handed && u.keeper == nil {
+	u.last[key] = now.UnixNano()
+	if !handed {
+		return
+	}
+	u.handed[key] = struct{}{}
+	if u.keeper == nil && !u.stopped {
 		u.keeper = time.AfterFunc(u.every, u.keep)
 	}
-	u.last[key] = use{at: now.UnixNano(), handed: handed || before.handed}
 }
 
 // stale reports whether a file's time of last use has to be brought up to date:
@@ -78,6 +82,9 @@ func (c *Cache) used(file vfs.File, key interfaces.Key, seen look, handed bool) 
 // runs at every half of Grace, which few processes live to see.
 func (c *Cache) keepHandedOut() {
 	for _, key := range c.uses.handedOut() {
+		if c.closed.Load() {
+			return
+		}
 		file, err := c.openEntry(key)
 		if err != nil {
 			continue // gone, or not to be had: nothing to keep
@@ -94,37 +101,32 @@ func (c *Cache) keepHandedOut() {
 func (u *uses) again() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.keeper != nil {
+	if !u.stopped {
 		u.keeper.Reset(u.every)
 	}
 }
 
+// stop ends the calls of keep.
 func (u *uses) stop() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.stopped = true
 	if u.keeper != nil {
 		u.keeper.Stop()
 	}
-	u.keeper, u.keep = nil, func() {}
 }
 
 func (u *uses) handedOut() []interfaces.Key {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	var keys []interfaces.Key
-	for key, use := range u.last {
-		if use.handed {
-			keys = append(keys, key)
-		}
-	}
-	return keys
+	return slices.Collect(maps.Keys(u.handed))
 }
 
 // at returns when this process last used the entry, or 0.
 func (u *uses) at(key interfaces.Key) int64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.last[key].at
+	return u.last[key]
 }
 
 // proveAgain renews the proof of a verified file whose times were changed by
