@@ -92,9 +92,9 @@ func (b *batch) layer(ctx context.Context, i int, missing []*wanted) (still []*w
 	err = interfaces.GetBatch(ctx, l.Tier, keys, func(j int, entry interfaces.Entry, err error) error {
 		w := missing[j]
 		missing[j] = nil // answered
-		b.stack.tell(ctx, Event{Op: OpGet, Layer: l.Name, Key: w.key, Result: Hit, Size: entry.Size, Cost: entry.Cost}, start, err)
+		b.stack.tell(ctx, about(OpGet, l.Name, &w.key, Hit, &entry.Head), start, err)
 		if err != nil {
-			still, b.failed = append(still, w), w.verdict.add(ctx, err)
+			still, b.failed = append(still, w), w.note(ctx, i, err)
 		} else if b.hit(ctx, w, found{entry, i}); w.next >= 0 {
 			spoiled = append(spoiled, w)
 		}
@@ -110,7 +110,7 @@ func (b *batch) layer(ctx context.Context, i int, missing []*wanted) (still []*w
 	}
 	for _, w := range missing {
 		if w != nil { // not answered
-			w.verdict.ill = true
+			w.failed, w.verdict.ill = append(w.failed, i), true
 			still = append(still, w)
 		}
 	}

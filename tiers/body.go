@@ -3,11 +3,45 @@
 package tiers
 
 import (
+	"bytes"
 	"errors"
 	"io"
 
 	"github.com/tiercecache/tierce/interfaces"
 )
+
+// inMemory is the largest stream in bytes that is read into memory when several
+// layers are to have it: none of them needs to be asked for it again, and
+// callers that wait for it share it. Nearly all that compilers make is smaller.
+const inMemory = 256 << 10
+
+var errTooLong = errors.New("the body is longer than its head says")
+
+// load returns entry with its body in memory if that is small, and else as it
+// is. An error is the body's: it failed or is not as long as its head says.
+func load(entry interfaces.Entry) (interfaces.Entry, error) {
+	limit := entry.Size
+	if limit < 0 {
+		limit = inMemory
+	}
+	if _, ok := entry.Text(); ok || limit > inMemory {
+		return entry, nil
+	}
+	text := make([]byte, limit+1)
+	n, err := io.ReadFull(entry.Reader(), text)
+	switch {
+	case err == nil && entry.Size >= 0:
+		return entry, errTooLong
+	case err == nil: // there is more than fits
+		whole := io.MultiReader(bytes.NewReader(text), entry.Reader())
+		return interfaces.Stream(whole, entry.Size).WithHead(entry.Head), nil
+	case err != io.EOF && err != io.ErrUnexpectedEOF: //nolint:errorlint // ReadFull's own are bare
+		return entry, err
+	case int64(n) < entry.Size:
+		return entry, io.ErrUnexpectedEOF
+	}
+	return interfaces.Bytes(text[:n]).WithHead(entry.Head), nil
+}
 
 var errConsumed = errors.New("an earlier layer failed after it had begun to read the body, which cannot be read twice; put text or an io.Seeker")
 

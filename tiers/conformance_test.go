@@ -8,6 +8,7 @@ import (
 
 	"github.com/tiercecache/tierce/cachetest"
 	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/internal/faulttier"
 	"github.com/tiercecache/tierce/tiers"
 )
 
@@ -68,8 +69,74 @@ func TestConformance(t *testing.T) {
 					return newStack(t, tiers.Options{Observer: &tiers.Counters{}, Timed: true}, test.open(t)...)
 				},
 				Require: test.require,
-				MaxBody: 1 << 20,
+				MaxBody: 1 << 18,
 			})
 		})
 	}
+}
+
+// TestConformanceOfIllLayers has layers fail by script in all that a stack
+// hides: its answers are those of a stack in good health.
+func TestConformanceOfIllLayers(t *testing.T) {
+	some := faulttier.Chance(0.4, 1)
+	reads := []faulttier.Op{faulttier.Get, faulttier.GetBatch, faulttier.Stat, faulttier.Path, faulttier.List}
+	writes := []faulttier.Op{faulttier.Put, faulttier.PutBatch}
+	fail := faulttier.Rule{On: slices.Concat(reads, writes), When: some, Fault: faulttier.Fail(nil)}
+	breakGet := faulttier.Rule{On: []faulttier.Op{faulttier.Get, faulttier.GetBatch}, When: some, Fault: faulttier.BreakBody(10, nil)}
+	breakPut := faulttier.Rule{On: writes, When: some, Fault: faulttier.BreakBody(10, nil)}
+	for _, test := range []struct {
+		name         string
+		near, middle []faulttier.Rule
+	}{
+		{"the middle fails", nil, []faulttier.Rule{fail}},
+		{"near and middle fail", []faulttier.Rule{fail}, []faulttier.Rule{fail}},
+		{"near and middle fail with half of a body", []faulttier.Rule{breakPut}, []faulttier.Rule{breakPut, fail}},
+		{"the middle answers with half of a body", []faulttier.Rule{{On: reads, When: some, Fault: faulttier.Fail(nil)}}, []faulttier.Rule{breakGet}},
+		{"the middle never works", nil, []faulttier.Rule{{On: slices.Concat(reads, writes), Fault: faulttier.Fail(nil)}}},
+	} {
+		t.Run("T9 "+test.name, func(t *testing.T) {
+			cachetest.Run(t, cachetest.Config{
+				Open: func(t *testing.T) interfaces.Cache {
+					return newStack(t, tiers.Options{Observer: &tiers.Counters{}},
+						tiers.Layer{Name: "near", Tier: faulttier.New(cachetest.NewFull(t), test.near...)},
+						tiers.Layer{Name: "middle", Tier: faulttier.New(cachetest.NewFull(t), test.middle...)},
+						tiers.Layer{Name: "far", Tier: cachetest.NewFull(t)})
+				},
+				Require: everything(),
+				MaxBody: 1 << 18,
+			})
+		})
+	}
+}
+
+// TestConformanceOfStorage is about what a stack's layers keep beyond it:
+// damage in all of them, and another stack over them later.
+func TestConformanceOfStorage(t *testing.T) {
+	layers := make(map[interfaces.Cache][]*cachetest.Full)
+	open := func(t *testing.T, near, far *cachetest.Full) interfaces.Cache {
+		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "near", Tier: near}, tiers.Layer{Name: "far", Tier: far, Behind: true})
+		layers[s] = []*cachetest.Full{near, far}
+		return s
+	}
+	cachetest.Run(t, cachetest.Config{
+		Open: func(t *testing.T) interfaces.Cache { return open(t, cachetest.NewFull(t), cachetest.NewFull(t)) },
+		Reopen: func(t *testing.T, closed interfaces.Cache) interfaces.Cache { // the far layer alone has it
+			return open(t, cachetest.NewFull(t), layers[closed][1].Reopen())
+		},
+		MaxBody: 1 << 18,
+	})
+	open = func(t *testing.T, near, far *cachetest.Full) interfaces.Cache {
+		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "near", Tier: near}, tiers.Layer{Name: "far", Tier: far})
+		layers[s] = []*cachetest.Full{near, far}
+		return s
+	}
+	cachetest.Run(t, cachetest.Config{
+		Open: func(t *testing.T) interfaces.Cache { return open(t, cachetest.NewFull(t), cachetest.NewFull(t)) },
+		Damage: func(_ *testing.T, c interfaces.Cache, key interfaces.Key) {
+			for _, layer := range layers[c] {
+				layer.Damage(key)
+			}
+		},
+		MaxBody: 1 << 18,
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 
 	"github.com/tiercecache/tierce/cachetest"
 	"github.com/tiercecache/tierce/encoding"
@@ -25,14 +26,17 @@ var errIll = &cacheerr.BackendExecutionError{Tier: "fake", Op: "do", Reason: "th
 // fake is a Full whose operations a test can count, hold up and replace. It
 // has no capability but those named here.
 type fake struct {
-	full     *cachetest.Full
-	gets     atomic.Int64
-	puts     atomic.Int64
-	deletes  atomic.Int64
-	onGet    func(ctx context.Context, key interfaces.Key) error // before a Get; an error is its answer
-	onPut    func(ctx context.Context, key interfaces.Key, entry interfaces.Entry) error
-	afterGet func(key interfaces.Key)
+	full                *cachetest.Full
+	gets, puts, deletes atomic.Int64
+
+	onGet    func(context.Context, interfaces.Key) error // before a Get; an error is its answer
+	afterGet func()                                      // when a Get has its answer
+	onPut    func(context.Context, interfaces.Key, interfaces.Entry) error
+	afterPut func()
+
 	streams  bool // whether every body is a stream
+	seekable bool // whether streams can be rewound
+	breaks   bool // whether bodies break half way
 }
 
 var (
@@ -62,13 +66,26 @@ func (f *fake) Get(ctx context.Context, key interfaces.Key) (interfaces.Entry, e
 		}
 	}
 	entry, err := f.full.Get(ctx, key)
-	if text, ok := entry.Text(); ok && err == nil && f.streams {
-		entry = interfaces.Stream(onlyReader{strings.NewReader(text)}, entry.Size).WithHead(entry.Head)
+	if err == nil && (f.streams || f.breaks) {
+		body, readErr := entry.Bytes()
+		err = errors.Join(readErr, entry.Close())
+		entry = f.stream(string(body), entry.Head)
 	}
 	if f.afterGet != nil {
-		f.afterGet(key)
+		f.afterGet()
 	}
 	return entry, err
+}
+
+func (f *fake) stream(text string, head interfaces.Head) interfaces.Entry {
+	body := io.Reader(strings.NewReader(text))
+	switch {
+	case f.breaks:
+		body = io.MultiReader(strings.NewReader(text[:len(text)/2]), iotest.ErrReader(errIll))
+	case !f.seekable:
+		body = onlyReader{body}
+	}
+	return interfaces.Stream(body, head.Size).WithHead(head)
 }
 
 // onlyReader hides every method but Read: the stream cannot be rewound.
@@ -81,7 +98,11 @@ func (f *fake) Put(ctx context.Context, key interfaces.Key, entry interfaces.Ent
 			return err
 		}
 	}
-	return f.full.Put(ctx, key, entry)
+	err := f.full.Put(ctx, key, entry)
+	if f.afterPut != nil {
+		f.afterPut()
+	}
+	return err
 }
 
 func (f *fake) Delete(ctx context.Context, key interfaces.Key) error {
@@ -116,6 +137,11 @@ func (e *events) Observe(event tiers.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.seen = append(e.seen, event)
+}
+
+// linesOf returns the events of one layer, as lines does.
+func (e *events) linesOf(layer string) []string {
+	return slices.DeleteFunc(e.lines(), func(line string) bool { return !strings.HasPrefix(line, layer+" ") })
 }
 
 // lines returns the events since the last call as "layer op result[ reason]",
@@ -162,13 +188,16 @@ func newStack(t testing.TB, opts tiers.Options, layers ...tiers.Layer) *tiers.St
 	return s
 }
 
+// large is a body that a stack does not read into memory.
+var large = strings.Repeat("a large body ", 30_000)
+
 // keyOf returns a key of name.
 func keyOf(name string) interfaces.Key { return encoding.RawKey([]byte(name)) }
 
 func put(t testing.TB, c interfaces.Cache, key interfaces.Key, body string) {
 	t.Helper()
 	if err := c.Put(t.Context(), key, interfaces.Text(body)); err != nil {
-		t.Fatalf("Put of %q: %v", body, err)
+		t.Errorf("Put of %q: %v", body, err)
 	}
 }
 
@@ -189,7 +218,7 @@ func read(t testing.TB, c interfaces.Cache, key interfaces.Key) (string, error) 
 func want(t testing.TB, c interfaces.Cache, key interfaces.Key, body string) {
 	t.Helper()
 	if got, err := read(t, c, key); err != nil || got != body {
-		t.Errorf("Get: %q and error %v, want %q", got, err, body)
+		t.Errorf("Get: %.40q and error %v, want %.40q (%d bytes, want %d)", got, err, body, len(got), len(body))
 	}
 }
 

@@ -17,6 +17,7 @@ type fetch struct {
 	op      Op
 	key     interfaces.Key
 	skip    []int // layers that have answered already
+	failed  []int // layers that have failed
 	untried int   // the nearest layer that may still be given a copy of a stream
 	verdict verdict
 }
@@ -87,9 +88,23 @@ func (f *fetch) run(ctx context.Context, flight *flight, from int) (found, error
 	}
 }
 
-// bring is promote under the rules of flights: no copy is made of what was
-// replaced or removed since flight began, and none stays.
+// note takes note of the error that layer i answered with, as verdict.add does.
+func (f *fetch) note(ctx context.Context, i int, err error) error {
+	if !errors.Is(err, cacheerr.ErrMiss) {
+		f.failed = append(f.failed, i)
+	}
+	return f.verdict.add(ctx, err)
+}
+
+// bring reads a small stream into memory, and is promote under the rules of
+// flights: no copy is made of what was replaced or removed since flight began,
+// and none stays.
 func (f *fetch) bring(ctx context.Context, flight *flight, hit found) (near found, next int) {
+	if f.stack.takers(hit.at, hit.entry.Size) > 0 {
+		if hit, next = f.load(ctx, hit); next >= 0 {
+			return found{}, next
+		}
+	}
 	flights := &f.stack.flights
 	if hit.at == 0 || !flights.promote(flight) {
 		return hit, -1
@@ -111,7 +126,7 @@ func (f *fetch) lookup(ctx context.Context, from int) (found, error) {
 		if err == nil {
 			return found{entry, i}, nil
 		}
-		if err := f.verdict.add(ctx, err); err != nil {
+		if err := f.note(ctx, i, err); err != nil {
 			return found{}, err
 		}
 	}

@@ -41,7 +41,7 @@ func (s *Stack) Get(ctx context.Context, key interfaces.Key) (interfaces.Entry, 
 func (s *Stack) getFar(ctx context.Context, key interfaces.Key, near error, landed uint64, start time.Time) (interfaces.Entry, error) {
 	s.tell(ctx, Event{Op: OpGet, Layer: s.layers[0].Name, Key: key}, start, near)
 	f := fetch{stack: s, op: OpGet, key: key}
-	hit, err := found{}, f.verdict.add(ctx, near)
+	hit, err := found{}, f.note(ctx, 0, near)
 	if err == nil {
 		hit, err = f.share(ctx, landed)
 	}
@@ -54,7 +54,7 @@ func (s *Stack) conclude(f *fetch, head interfaces.Head, start time.Time, err er
 	if s.observer == nil {
 		return
 	}
-	event := Event{Op: f.op, Key: f.key, Result: Hit, Size: head.Size, Cost: head.Cost}
+	event := about(f.op, "", &f.key, Hit, &head)
 	switch {
 	case errors.Is(err, cacheerr.ErrMiss):
 		event.Result, event.Reason, event.Err = Miss, f.verdict.reason(), f.verdict.err

@@ -29,23 +29,24 @@ func (s *Stack) Insert(ctx context.Context, key interfaces.Key, entry interfaces
 		return false, err
 	}
 	start, entry := s.begin(), s.stamp(entry)
-	at, inserted, err := s.decide(ctx, key, entry)
+	at, inserted, err := s.decide(ctx, key, &entry)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return false, err
 	}
-	event := Event{Op: OpInsert, Key: key, Result: Kept, Cost: entry.Cost}
+	result := Kept
 	if inserted {
-		event.Result = Stored
-		event.Size = s.spread(ctx, OpInsert, key, found{entry, at}, nil)
+		result = Stored
+		entry.Size = s.spread(ctx, OpInsert, key, found{entry, at}, nil)
 	} else if err == nil {
 		s.yield(ctx, key, at)
 	}
-	s.tell(ctx, event, start, err)
+	s.tell(ctx, about(OpInsert, "", &key, result, &entry.Head), start, err)
 	return inserted, err
 }
 
 // decide inserts entry into the layer that decides, and returns which that is.
-func (s *Stack) decide(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (at int, inserted bool, err error) {
+// Before that, a small body is read into memory.
+func (s *Stack) decide(ctx context.Context, key interfaces.Key, entry *interfaces.Entry) (at int, inserted bool, err error) {
 	for at = len(s.layers) - 1; at >= 0; at-- {
 		l := &s.layers[at]
 		if !l.decides() {
@@ -54,7 +55,10 @@ func (s *Stack) decide(ctx context.Context, key interfaces.Key, entry interfaces
 		if s.hidden(ctx, key, at) {
 			return at, false, nil
 		}
-		inserted, err = s.insertInto(ctx, at, key, entry)
+		if *entry, err = s.loadFor(*entry); err != nil {
+			return at, false, err
+		}
+		inserted, err = s.insertInto(ctx, at, key, *entry)
 		switch {
 		case errors.Is(err, errors.ErrUnsupported):
 			continue
@@ -80,12 +84,12 @@ func (s *Stack) insertInto(ctx context.Context, i int, key interfaces.Key, entry
 			return false, err
 		}
 	}
-	event := Event{Op: OpInsert, Layer: l.Name, Key: key, Result: Kept}
+	result := Kept
 	if inserted {
-		event.Result, event.Size, event.Cost = Stored, entry.Size, entry.Cost
+		result = Stored
 	}
 	if !errors.Is(err, errors.ErrUnsupported) {
-		s.tell(ctx, event, start, err)
+		s.tell(ctx, about(OpInsert, l.Name, &key, result, &entry.Head), start, err)
 	}
 	return inserted, err
 }

@@ -45,6 +45,20 @@ func (l *Layer) refuses(size int64) error {
 	}
 }
 
+// takes reports whether the layer is given a body of size bytes at once.
+func (l *Layer) takes(size int64) bool { return !l.Behind && l.refuses(size) == nil }
+
+// takers returns how many of the first n layers take a body of size bytes,
+// which may be unknown yet.
+func (s *Stack) takers(n int, size int64) (takers int) {
+	for i := range n {
+		if l := &s.layers[i]; l.takes(size) || size < 0 && l.takes(0) {
+			takers++
+		}
+	}
+	return takers
+}
+
 // decides reports whether the layer may be the one that Insert asks.
 func (l *Layer) decides() bool {
 	_, ok := l.Tier.(interfaces.Inserter)
@@ -96,7 +110,7 @@ func (s *Stack) ask(ctx context.Context, op Op, i int, key interfaces.Key) (inte
 	l := &s.layers[i]
 	start := s.begin()
 	entry, err := l.Tier.Get(ctx, key)
-	s.tell(ctx, Event{Op: op, Layer: l.Name, Key: key, Result: Hit, Size: entry.Size, Cost: entry.Cost}, start, err)
+	s.tell(ctx, about(op, l.Name, &key, Hit, &entry.Head), start, err)
 	return entry, err
 }
 
@@ -107,7 +121,7 @@ func (s *Stack) give(ctx context.Context, op Op, good Result, i int, key interfa
 	start := s.begin()
 	err := l.Tier.Put(ctx, key, b.entry)
 	if err == nil || !b.faulty() {
-		s.tell(ctx, Event{Op: op, Layer: l.Name, Key: key, Result: good, Size: b.entry.Size, Cost: b.entry.Cost}, start, err)
+		s.tell(ctx, about(op, l.Name, &key, good, &b.entry.Head), start, err)
 	}
 	return err
 }

@@ -28,8 +28,9 @@ type Event struct {
 	Key      interfaces.Key  // zero where the operation has none
 	Result   Result          // how it ended
 	Reason   cacheerr.Reason // why it was a Miss, else ""
-	Size     int64           // bytes of the body of a Hit or of what was stored; below 0 if unknown
-	Cost     time.Duration   // what the entry took to make, if known
+	Size     int64           // of the entry, if known: bytes of its body; may be below 0 if not
+	Cost     time.Duration   // of the entry, if known: what it took to make
+	Tag      string          // of the entry, if known
 	Duration time.Duration   // how long it took; 0 without [Options].Timed
 	Err      error           // of Failed, Refused and Dropped, and of a Miss with a reason
 }
@@ -110,9 +111,15 @@ func (s *Stack) tell(ctx context.Context, event Event, start time.Time, err erro
 	s.observer.Observe(event)
 }
 
+// about returns the event that an operation on the entry with head ended with
+// result.
+func about(op Op, layer string, key *interfaces.Key, result Result, head *interfaces.Head) Event {
+	return Event{Op: op, Layer: layer, Key: *key, Result: result, Size: head.Size, Cost: head.Cost, Tag: head.Tag}
+}
+
 // tellHit tells of a hit, as tell does, on the path that must cost least.
 func (s *Stack) tellHit(op Op, layer string, key *interfaces.Key, head *interfaces.Head, start time.Time) {
-	event := Event{Op: op, Layer: layer, Key: *key, Result: Hit, Size: head.Size, Cost: head.Cost}
+	event := about(op, layer, key, Hit, head)
 	if s.timed {
 		event.Duration = s.clock().Sub(start)
 	}

@@ -31,35 +31,35 @@ func pathersOf(layers []Layer) []pather {
 // files, nearest first. An entry that only other layers have is first copied to
 // the nearest of these that takes it. Path fails as Get does; it is a miss too
 // if none of them takes the entry, and errors.ErrUnsupported if there are none.
-func (s *Stack) Path(ctx context.Context, key interfaces.Key) (string, interfaces.Head, error) {
+func (s *Stack) Path(ctx context.Context, key interfaces.Key) (path string, size int64, err error) {
 	if err := s.check(ctx); err != nil {
-		return "", interfaces.Head{}, err
+		return "", 0, err
 	}
 	start := s.begin()
 	f := fetch{stack: s, op: OpPath, key: key}
 	where, err := f.path(ctx)
 	if !errors.Is(err, errors.ErrUnsupported) {
-		s.conclude(&f, where.head, start, err)
+		s.conclude(&f, interfaces.Head{Size: where.size}, start, err)
 	}
-	return where.path, where.head, err
+	return where.path, where.size, err
 }
 
 // PutPath puts entry as [Stack.Put] does and returns where its body is, as
 // [Stack.Path] does, but it is no Get in statistics. If the entry was stored
 // and no layer has a path for it, it fails as Path does.
-func (s *Stack) PutPath(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (string, interfaces.Head, error) {
+func (s *Stack) PutPath(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (path string, size int64, err error) {
 	if err := s.Put(ctx, key, entry); err != nil {
-		return "", interfaces.Head{}, err
+		return "", 0, err
 	}
 	f := fetch{stack: s, op: OpPut, key: key}
 	where, err := f.path(ctx)
-	return where.path, where.head, err
+	return where.path, where.size, err
 }
 
 // located is what Path returns.
 type located struct {
 	path string
-	head interfaces.Head
+	size int64
 }
 
 // path asks the layers with paths, and if they have none all others, which only
@@ -96,20 +96,22 @@ func (f *fetch) path(ctx context.Context) (located, error) {
 // names those that said so.
 func (f *fetch) pathNear(ctx context.Context) (located, error) {
 	s := f.stack
-	f.skip, f.verdict = f.skip[:0], verdict{}
+	f.skip, f.failed, f.verdict = f.skip[:0], nil, verdict{}
 	for i := range s.pathers {
 		p := &s.pathers[i]
 		start := s.begin()
-		path, head, err := p.Path(ctx, f.key)
+		path, size, err := p.Path(ctx, f.key)
 		if err == nil {
-			s.tell(ctx, Event{Op: f.op, Layer: s.layers[p.at].Name, Key: f.key, Result: Hit, Size: head.Size, Cost: head.Cost}, start, nil)
-			return located{path, head}, nil
+			if s.observer != nil {
+				s.tellHit(f.op, s.layers[p.at].Name, &f.key, &interfaces.Head{Size: size}, start)
+			}
+			return located{path, size}, nil
 		}
 		if errors.Is(err, errors.ErrUnsupported) {
 			continue
 		}
 		s.tell(ctx, Event{Op: f.op, Layer: s.layers[p.at].Name, Key: f.key}, start, err)
-		if err := f.verdict.add(ctx, err); err != nil {
+		if err := f.note(ctx, p.at, err); err != nil {
 			return located{}, err
 		}
 		f.skip = append(f.skip, p.at)
@@ -127,7 +129,7 @@ var errStale = errors.New("the entry was replaced or removed while it was copied
 func (f *fetch) pathFar(ctx context.Context, flight *flight) (located, error) {
 	flights := &f.stack.flights
 	defer flights.land(f.key, flight)
-	hit, err := f.lookup(ctx, 0)
+	hit, err := f.lookupWhole(ctx)
 	if err != nil {
 		flight.answered = errors.Is(err, cacheerr.ErrMiss)
 		flight.verdict, flight.err = f.verdict, err
@@ -145,19 +147,32 @@ func (f *fetch) pathFar(ctx context.Context, flight *flight) (located, error) {
 	return where, err
 }
 
+// lookupWhole returns the first hit whose body, if it is small, does not break.
+func (f *fetch) lookupWhole(ctx context.Context) (found, error) {
+	for from := 0; ; {
+		hit, err := f.lookup(ctx, from)
+		if err != nil {
+			return found{}, err
+		}
+		if hit, from = f.load(ctx, hit); from < 0 {
+			return hit, nil
+		}
+	}
+}
+
 // place puts hit into the nearest layer with paths that takes it and returns
 // where it is there. It is a miss if there is none.
 func (f *fetch) place(ctx context.Context, hit found) (located, error) {
 	s, offered := f.stack, offer(hit.entry)
 	for i := range s.pathers {
 		p := &s.pathers[i]
-		if l := &s.layers[p.at]; !slices.Contains(f.skip, p.at) || l.Behind || l.refuses(hit.entry.Size) != nil {
+		if !slices.Contains(f.skip, p.at) || !f.takes(p.at, hit.entry.Size) {
 			continue
 		}
 		err := f.lend(ctx, p.at, hit.at, &offered)
 		if err == nil {
 			var where located
-			if where.path, where.head, err = p.Path(ctx, f.key); err == nil {
+			if where.path, where.size, err = p.Path(ctx, f.key); err == nil {
 				return where, nil
 			}
 		}

@@ -4,6 +4,8 @@ package tiers
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/tiercecache/tierce/interfaces"
 )
@@ -13,16 +15,17 @@ import (
 // stream was spoiled: the search goes on with layer next.
 //
 // A stream goes into the nearest layer that takes it and is read again from
-// there, for the caller and for the layers between.
+// there, for the caller and for the layers between. No layer is given a copy
+// that has failed in this search.
 func (f *fetch) promote(ctx context.Context, hit found) (near found, next int) {
 	near, next = hit, -1
 	if _, ok := hit.entry.Text(); !ok {
 		if near, next = f.pour(ctx, hit); next >= 0 {
-			return near, next
+			return found{}, next
 		}
 	}
 	for i := f.untried; i < hit.at; i++ {
-		if l := &f.stack.layers[i]; !l.Behind && l.refuses(hit.entry.Size) == nil {
+		if f.takes(i, hit.entry.Size) {
 			_ = f.stack.copy(ctx, f.op, Promoted, i, f.key, near) // told; it does not fail the Get
 		}
 	}
@@ -30,6 +33,33 @@ func (f *fetch) promote(ctx context.Context, hit found) (near found, next int) {
 		f.stack.queue.add(ctx, f.key, false)
 	}
 	return near, -1
+}
+
+// takes reports whether layer i is given a copy of size bytes.
+func (f *fetch) takes(i int, size int64) bool {
+	return f.stack.layers[i].takes(size) && !slices.Contains(f.failed, i)
+}
+
+// load reads the body of hit into memory if it is small. If it breaks that is
+// told of its layer, and the search goes on with layer next.
+func (f *fetch) load(ctx context.Context, hit found) (loaded found, next int) {
+	start := f.stack.begin()
+	entry, err := load(hit.entry)
+	if _, ok := entry.Text(); ok || err != nil {
+		_ = hit.entry.Close() // read to its end, or broken
+	}
+	if err != nil {
+		f.broke(ctx, hit.at, start, err)
+		return found{}, hit.at + 1
+	}
+	return found{entry, hit.at}, -1
+}
+
+// broke tells that the body of layer i broke.
+func (f *fetch) broke(ctx context.Context, i int, start time.Time, err error) {
+	f.verdict.ill = true
+	f.failed = append(f.failed, i)
+	f.stack.tell(ctx, Event{Op: f.op, Layer: f.stack.layers[i].Name, Key: f.key}, start, err)
 }
 
 // pour puts the stream of hit into the nearest layer that takes it and returns
@@ -41,7 +71,7 @@ func (f *fetch) pour(ctx context.Context, hit found) (near found, next int) {
 	for f.untried < hit.at {
 		i := f.untried
 		f.untried++
-		if l := &f.stack.layers[i]; l.Behind || l.refuses(hit.entry.Size) != nil {
+		if !f.takes(i, hit.entry.Size) {
 			continue
 		}
 		entry, err := f.exchange(ctx, i, hit.at, &offered)
@@ -75,8 +105,7 @@ func (f *fetch) lend(ctx context.Context, i, from int, offered *body) error {
 	start := f.stack.begin()
 	err := f.stack.give(ctx, f.op, Promoted, i, f.key, offered)
 	if err != nil && offered.faulty() {
-		f.verdict.ill = true
-		f.stack.tell(ctx, Event{Op: f.op, Layer: f.stack.layers[from].Name, Key: f.key}, start, err)
+		f.broke(ctx, from, start, err)
 	}
 	return err
 }

@@ -12,14 +12,15 @@ import (
 
 var errBehind = errors.New("the layer is written behind, from another that has the entry, and none has")
 
-// Put implements [interfaces.Cache]: the body is read once, into the nearest
-// layer that takes it, from where the others are fed; text is given to each.
-// Layers written behind get the entry later.
+// Put implements [interfaces.Cache]. The body is read once: a small one, up to
+// 256 KiB, into memory and given to each layer, as text is; a large one into the
+// nearest layer that takes it, from where the others are fed. Layers written
+// behind get the entry later.
 //
 // Put fails only if no layer took the entry: the error is a
-// *cacheerr.TierFailures that says why of each. A layer that fails when it has
-// read some of the body leaves nothing for those after it, unless the entry is
-// text or its reader an [io.Seeker], which is then rewound.
+// *cacheerr.TierFailures that says why of each, or the body's own. A layer that
+// fails when it has read some of a large body leaves nothing for those after
+// it, unless the reader is an [io.Seeker], which is then rewound.
 //
 // A layer that does not take the entry loses what it had under key, so that it
 // does not answer with it later; without [interfaces.Deleter] it cannot. So do
@@ -31,18 +32,32 @@ func (s *Stack) Put(ctx context.Context, key interfaces.Key, entry interfaces.En
 		return err
 	}
 	start := s.begin()
-	size, err := s.put(ctx, key, s.stamp(entry))
-	s.tell(ctx, Event{Op: OpPut, Key: key, Result: Stored, Size: size, Cost: entry.Cost}, start, err)
+	var err error
+	entry.Size, err = s.put(ctx, key, s.stamp(entry))
+	s.tell(ctx, about(OpPut, "", &key, Stored, &entry.Head), start, err)
 	return err
 }
 
 // put returns the size of the body, which the head may not tell.
 func (s *Stack) put(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (int64, error) {
+	entry, err := s.loadFor(entry)
+	if err != nil {
+		return entry.Size, err
+	}
 	from, failed, err := s.putFirst(ctx, key, entry)
 	if err != nil {
 		return entry.Size, err
 	}
 	return s.spread(ctx, OpPut, key, from, failed), nil
+}
+
+// loadFor reads the body of entry into memory if it is small and several layers
+// are to have it.
+func (s *Stack) loadFor(entry interfaces.Entry) (interfaces.Entry, error) {
+	if s.takers(len(s.layers), entry.Size) < 2 {
+		return entry, nil
+	}
+	return load(entry)
 }
 
 // putFirst puts entry into the nearest layer that takes it. It returns also the
@@ -67,6 +82,9 @@ func (s *Stack) putFirst(ctx context.Context, key interfaces.Key, entry interfac
 		}
 		if ctx.Err() != nil {
 			return found{}, nil, ctx.Err()
+		}
+		if offered.faulty() {
+			return found{}, nil, err
 		}
 		why.add(l.Name, err)
 	}

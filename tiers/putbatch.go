@@ -63,7 +63,7 @@ func (s *Stack) putTexts(ctx context.Context, items []interfaces.Item) error {
 	var first error
 	for j, item := range items {
 		err := s.settleText(ctx, item.Key, func(i int) error { return refusals[i][j] })
-		s.tell(ctx, Event{Op: OpPut, Key: item.Key, Result: Stored, Size: item.Entry.Size, Cost: item.Entry.Cost}, start, err)
+		s.tell(ctx, about(OpPut, "", &item.Key, Stored, &item.Entry.Head), start, err)
 		if err != nil && first == nil {
 			first = &interfaces.BatchError{Index: j, Key: item.Key, Err: err}
 		}
@@ -92,7 +92,7 @@ func (s *Stack) giveTexts(ctx context.Context, i int, items []interfaces.Item) [
 	}
 	for j, item := range items {
 		if !l.Behind && !l.ReadOnly {
-			s.tell(ctx, Event{Op: OpPut, Layer: l.Name, Key: item.Key, Result: Stored, Size: item.Entry.Size, Cost: item.Entry.Cost}, start, errs[j])
+			s.tell(ctx, about(OpPut, l.Name, &item.Key, Stored, &item.Entry.Head), start, errs[j])
 		}
 	}
 	return errs

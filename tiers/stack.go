@@ -107,6 +107,11 @@ func New(opts Options, layers ...Layer) (*Stack, error) {
 	return s, nil
 }
 
+// Layers returns the layers, nearest first. Their tiers remain the Stack's: the
+// caller must not close them, and what it changes in them the Stack does not
+// know.
+func (s *Stack) Layers() []Layer { return slices.Clone(s.layers) }
+
 // check returns why the Stack cannot be used, or nil.
 func (s *Stack) check(ctx context.Context) error {
 	if s == nil {

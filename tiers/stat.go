@@ -38,7 +38,7 @@ func (s *Stack) statAt(ctx context.Context, op Op, i int, key interfaces.Key) (i
 	l := &s.layers[i]
 	start := s.begin()
 	head, err := interfaces.Stat(ctx, l.Tier, key)
-	s.tell(ctx, Event{Op: op, Layer: l.Name, Key: key, Result: Hit, Size: head.Size, Cost: head.Cost}, start, err)
+	s.tell(ctx, about(op, l.Name, &key, Hit, &head), start, err)
 	return head, err
 }
 

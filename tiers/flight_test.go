@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tiers_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	cacheerr "github.com/tiercecache/tierce/errors"
+	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/tiers"
+)
+
+// gate holds up whoever passes until it is opened.
+type gate chan struct{}
+
+func (g gate) pass() { <-g }
+
+// open lets everybody pass, from now on, once all goroutines of the bubble
+// that can go no further have come to a halt.
+func (g gate) open() {
+	synctest.Wait()
+	close(g)
+}
+
+// TestSingleFlight has a thousand goroutines get one key that only the far
+// layer has, which does not answer before all of them wait.
+func TestSingleFlight(t *testing.T) {
+	key := keyOf("key")
+	for _, test := range []struct {
+		name    string
+		body    string
+		prepare func(r *rig)
+		fetches int64
+		err     error
+	}{
+		{"text", "body", func(r *rig) { r.far.streams = false }, 1, nil},
+		{"a small stream", "body", func(*rig) {}, 1, nil},
+		{"a large stream", large, func(*rig) {}, 1, nil},
+		{"a small stream that no nearer layer takes", "body", func(r *rig) { r.near.onPut, r.middle.onPut = refuse, refuse }, 1, nil},
+		{"a large stream that no nearer layer takes", large, func(r *rig) { r.near.onPut, r.middle.onPut = refuse, refuse }, 1000, nil},
+		{"a miss", "body", func(r *rig) { _ = r.far.full.Delete(context.Background(), key) }, 1, cacheerr.ErrMiss},
+	} {
+		t.Run("R15 "+test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				put(t, r.far, key, test.body)
+				test.prepare(r)
+				held := make(gate)
+				r.far.onGet = func(context.Context, interfaces.Key) error { held.pass(); return nil }
+				for range 1000 {
+					go func() {
+						got, err := read(t, r, key)
+						if err != test.err || err == nil && got != test.body {
+							t.Errorf("Get: %d bytes and error %v, want %d bytes and error %v", len(got), err, len(test.body), test.err)
+						}
+					}()
+				}
+				held.open()
+				synctest.Wait()
+				if got := r.far.gets.Load(); got != test.fetches {
+					t.Errorf("the far layer was asked %d times, want %d", got, test.fetches)
+				}
+			})
+		})
+	}
+}
+
+// TestLateCaller is about one who asked layer 0 before a flight landed, and
+// comes to begin one after it: layer 0 has the entry now.
+func TestLateCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, key := newRig(t), keyOf("key")
+		put(t, r.far, key, "body")
+		late := make(gate)
+		var calls atomic.Int64
+		r.near.afterGet = func() {
+			if calls.Add(1) == 1 {
+				late.pass()
+			}
+		}
+		go want(t, r, key, "body")
+		synctest.Wait()
+		want(t, r, key, "body")
+		late.open()
+		synctest.Wait()
+		if got := r.far.gets.Load(); got != 1 {
+			t.Errorf("the far layer was asked %d times, want once", got)
+		}
+	})
+}
+
+func TestLeaderGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, key := newRig(t), keyOf("key")
+		put(t, r.far, key, "body")
+		r.far.onGet = func(ctx context.Context, _ interfaces.Key) error {
+			if r.far.gets.Load() == 1 {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			if _, err := r.Get(ctx, key); err != context.Canceled {
+				t.Errorf("the leader's Get: error %v, want context.Canceled", err)
+			}
+		}()
+		synctest.Wait()
+		var answered atomic.Int64
+		for range 10 {
+			go func() {
+				want(t, r, key, "body")
+				answered.Add(1)
+			}()
+		}
+		impatient, leave := context.WithCancel(t.Context())
+		go func() {
+			if _, err := r.Get(impatient, key); err != context.Canceled {
+				t.Errorf("a waiter's Get whose context ends: error %v, want context.Canceled", err)
+			}
+		}()
+		synctest.Wait()
+		leave()
+		synctest.Wait()
+		if n := answered.Load(); n != 0 {
+			t.Errorf("%d waiters have an answer before there is one", n)
+		}
+		cancel()
+		synctest.Wait()
+		if n, gets := answered.Load(), r.far.gets.Load(); n != 10 || gets != 2 {
+			t.Errorf("%d waiters have an answer after %d fetches, want 10 after 2", n, gets)
+		}
+	})
+}
+
+// TestLeaderPanics is about a tier that panics: nobody waits for ever.
+func TestLeaderPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, key := newRig(t), keyOf("key")
+		put(t, r.far, key, "body")
+		held := make(gate)
+		var calls atomic.Int64
+		r.far.onGet = func(context.Context, interfaces.Key) error {
+			if calls.Add(1) == 1 {
+				held.pass()
+				panic("on purpose")
+			}
+			return nil
+		}
+		go func() {
+			defer func() { _ = recover() }()
+			_, _ = r.Get(t.Context(), key)
+			t.Error("R16 the tier's panic did not reach its caller")
+		}()
+		synctest.Wait()
+		go want(t, r, key, "body")
+		held.open()
+		synctest.Wait()
+	})
+}
+
+// TestCopiesDoNotOutlive is about a Get that has fetched an entry and is about
+// to copy it, or is copying it, when the entry is replaced or removed. When that
+// returns, no layer may answer with the old one.
+func TestCopiesDoNotOutlive(t *testing.T) {
+	key := keyOf("key")
+	type change struct {
+		name string
+		do   func(ctx context.Context, r *rig) error
+		want string // "" for a miss
+	}
+	changes := []change{
+		{"Put", func(ctx context.Context, r *rig) error { return r.Put(ctx, key, interfaces.Text("new")) }, "new"},
+		{"Delete", func(ctx context.Context, r *rig) error { return r.Delete(ctx, key) }, ""},
+		{"Clear", func(ctx context.Context, r *rig) error { return r.Clear(ctx) }, ""},
+		{"PutBatch", func(ctx context.Context, r *rig) error {
+			return r.PutBatch(ctx, []interfaces.Item{{Key: key, Entry: interfaces.Text("new")}})
+		}, "new"},
+	}
+	reads := map[string]func(ctx context.Context, r *rig) error{
+		"Get": func(ctx context.Context, r *rig) error {
+			entry, err := r.Get(ctx, key)
+			return errors.Join(err, entry.Close())
+		},
+		"GetBatch": func(ctx context.Context, r *rig) error {
+			return r.GetBatch(ctx, []interfaces.Key{key}, func(int, interfaces.Entry, error) error { return nil })
+		},
+	}
+	for name, get := range reads {
+		for _, change := range changes {
+			t.Run(change.name+" after the fetch of a "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := newRig(t)
+					put(t, r.far, key, "old")
+					held := make(gate)
+					r.far.afterGet = held.pass
+					go func() {
+						if err := get(t.Context(), r); err != nil {
+							t.Errorf("%s: %v", name, err)
+						}
+					}()
+					synctest.Wait()
+					if err := change.do(t.Context(), r); err != nil {
+						t.Errorf("%s: %v", change.name, err)
+					}
+					held.open()
+					synctest.Wait()
+					wantNow(t, r, key, change.want)
+				})
+			})
+			t.Run(change.name+" while a "+name+" copies", func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := newRig(t)
+					put(t, r.far, key, "old")
+					held := make(gate)
+					r.near.onPut = func(context.Context, interfaces.Key, interfaces.Entry) error {
+						if r.near.puts.Load() == 1 {
+							held.pass()
+						}
+						return nil
+					}
+					go func() {
+						if err := get(t.Context(), r); err != nil {
+							t.Errorf("%s: %v", name, err)
+						}
+					}()
+					synctest.Wait()
+					go func() {
+						if err := change.do(t.Context(), r); err != nil {
+							t.Errorf("%s: %v", change.name, err)
+						}
+						wantNow(t, r, key, change.want)
+					}()
+					held.open()
+					synctest.Wait()
+					wantNow(t, r, key, change.want)
+				})
+			})
+		}
+	}
+}
+
+// wantNow fails the test unless every layer that has key has body, and the
+// stack has it.
+func wantNow(t *testing.T, r *rig, key interfaces.Key, body string) {
+	t.Helper()
+	for _, f := range []*fake{r.near, r.middle, r.far} {
+		if got, err := read(t, f.full, key); err == nil && got != body {
+			t.Errorf("a layer has %q, want %q or nothing", got, body)
+		}
+	}
+	if body == "" {
+		wantMiss(t, r.far.full, key)
+		return
+	}
+	if got, err := read(t, r.far.full, key); err != nil || got != body {
+		t.Errorf("the far layer: %q and error %v, want %q", got, err, body)
+	}
+}
+
+// TestLayer0AsksNobody is about a hit in layer 0: the flight of the same key,
+// which is stuck, is no concern of its.
+func TestLayer0AsksNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, key := newRig(t), keyOf("key")
+		put(t, r.far, key, "body")
+		held := make(gate)
+		r.far.onGet = func(context.Context, interfaces.Key) error { held.pass(); return nil }
+		go want(t, r, key, "body")
+		synctest.Wait()
+		put(t, r.near, key, "body")
+		want(t, r, key, "body")
+		held.open()
+		synctest.Wait()
+	})
+}
+
+// TestStress has goroutines do everything at once on few keys: every body is
+// whole and belongs to its key.
+func TestStress(t *testing.T) {
+	near, middle, far := newFake(t), newFake(t), newFar(t)
+	near.onPut = sometimes(3, spoil)
+	middle.onPut = sometimes(5, refuse)
+	far.onGet = func(context.Context, interfaces.Key) error {
+		if far.gets.Load()%7 == 0 {
+			return errIll
+		}
+		return nil
+	}
+	s := newStack(t, tiers.Options{Observer: &tiers.Counters{}, QueueSize: 4},
+		tiers.Layer{Name: "near", Tier: near, MaxBody: 2000}, tiers.Layer{Name: "middle", Tier: middle},
+		tiers.Layer{Name: "far", Tier: far}, tiers.Layer{Name: "behind", Tier: newFake(t), Behind: true})
+	keys := make([]interfaces.Key, 5)
+	for i := range keys {
+		keys[i] = keyOf(string(rune('a' + i)))
+	}
+	var all sync.WaitGroup
+	for worker := range 8 {
+		all.Go(func() {
+			for i := range 200 {
+				stress(t, s, keys, worker+i, worker*31+i)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// sometimes is do at every nth call, and nothing at others.
+func sometimes(n int64, do func(context.Context, interfaces.Key, interfaces.Entry) error) func(context.Context, interfaces.Key, interfaces.Entry) error {
+	var calls atomic.Int64
+	return func(ctx context.Context, key interfaces.Key, entry interfaces.Entry) error {
+		if calls.Add(1)%n == 0 {
+			return do(ctx, key, entry)
+		}
+		return nil
+	}
+}
+
+func stress(t *testing.T, s *tiers.Stack, keys []interfaces.Key, which, what int) {
+	ctx, key := t.Context(), keys[which%len(keys)]
+	body := strings.Repeat(key.String(), 1+what%90)
+	check := func(entry interfaces.Entry, err error) {
+		got, readErr := entry.Bytes()
+		_ = entry.Close()
+		if err == nil && (readErr != nil || strings.Trim(string(got), key.String()) != "" || len(got)%64 != 0) {
+			t.Errorf("a body of %d bytes that nobody put (error %v)", len(got), readErr)
+		}
+	}
+	switch what % 8 {
+	case 0:
+		_ = s.Put(ctx, key, interfaces.Text(body))
+	case 1:
+		_ = s.Put(ctx, key, interfaces.Stream(onlyReader{strings.NewReader(body)}, int64(len(body))))
+	case 2:
+		_ = s.Delete(ctx, key)
+	case 3:
+		_, _ = s.Stat(ctx, key)
+	case 4:
+		_ = s.GetBatch(ctx, []interfaces.Key{key, key}, func(_ int, entry interfaces.Entry, err error) error {
+			check(entry, err)
+			return nil
+		})
+	default:
+		check(s.Get(ctx, key))
+	}
+}

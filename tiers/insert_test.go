@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tiers_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/tiercecache/tierce/cachetest"
+	cacheerr "github.com/tiercecache/tierce/errors"
+	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/tiers"
+)
+
+// insert fails the test unless Insert reports inserted.
+func insert(t *testing.T, c interfaces.Cache, key interfaces.Key, entry interfaces.Entry, inserted bool) {
+	t.Helper()
+	if got, err := interfaces.Insert(t.Context(), c, key, entry); err != nil || got != inserted {
+		t.Errorf("Insert: %t and error %v, want %t", got, err, inserted)
+	}
+}
+
+// TestInsert has a disk-like layer between a memory-like one and a remote.
+func TestInsert(t *testing.T) {
+	key := keyOf("key")
+	full := func(t *testing.T) (near, disk, remote *cachetest.Full, layers []tiers.Layer) {
+		near, disk, remote = cachetest.NewFull(t), cachetest.NewFull(t), cachetest.NewFull(t)
+		return near, disk, remote, []tiers.Layer{{Name: "near", Tier: near}, {Name: "disk", Tier: disk}, {Name: "remote", Tier: remote}}
+	}
+	t.Run("T2 the winner's entry goes everywhere", func(t *testing.T) {
+		near, disk, remote, layers := full(t)
+		s := newStack(t, tiers.Options{}, layers...)
+		insert(t, s, key, stream(strings.Repeat("long ", 1000)), true)
+		for _, c := range []interfaces.Cache{near, disk, remote} {
+			want(t, c, key, strings.Repeat("long ", 1000))
+		}
+	})
+	t.Run("T3 R9 the remote decides", func(t *testing.T) {
+		near, disk, remote, layers := full(t)
+		s := newStack(t, tiers.Options{}, layers...)
+		put(t, remote, key, "winner")
+		put(t, near, key, "ours")
+		put(t, disk, key, "ours")
+		insert(t, s, key, interfaces.Text("late"), false)
+		want(t, s, key, "winner")
+		want(t, near, key, "winner")
+		want(t, disk, key, "winner")
+	})
+	t.Run("what only nearer layers have is replaced", func(t *testing.T) {
+		near, _, _, layers := full(t)
+		s := newStack(t, tiers.Options{}, layers...)
+		put(t, near, key, "alone")
+		insert(t, s, key, interfaces.Text("winner"), true)
+		want(t, s, key, "winner")
+		want(t, near, key, "winner")
+	})
+	t.Run("R10 the disk decides before a remote that is read-only, behind or bare", func(t *testing.T) {
+		for name, change := range map[string]func(remote *tiers.Layer){
+			"read-only": func(remote *tiers.Layer) { remote.ReadOnly = true },
+			"behind":    func(remote *tiers.Layer) { remote.Behind = true },
+			"bare":      func(remote *tiers.Layer) { remote.Tier = cachetest.Bare(remote.Tier) },
+			"a bare stack": func(remote *tiers.Layer) {
+				remote.Tier = newStack(t, tiers.Options{}, tiers.Layer{Name: "bare", Tier: cachetest.Bare(remote.Tier)})
+			},
+		} {
+			_, disk, _, layers := full(t)
+			change(&layers[2])
+			s := newStack(t, tiers.Options{}, layers...)
+			insert(t, s, key, interfaces.Text("winner"), true)
+			insert(t, s, key, interfaces.Text("late"), false)
+			if got, err := read(t, disk, key); err != nil || got != "winner" {
+				t.Errorf("%s: the disk has %q (error %v), want the winner", name, got, err)
+			}
+		}
+	})
+	t.Run("a layer that cannot forget gets the winner's entry", func(t *testing.T) {
+		near, _, remote, layers := full(t)
+		layers[0].Tier = cachetest.Bare(near)
+		s := newStack(t, tiers.Options{}, layers...)
+		put(t, remote, key, "winner")
+		put(t, near, key, "ours")
+		insert(t, s, key, interfaces.Text("late"), false)
+		want(t, near, key, "winner")
+	})
+	t.Run("T3 a read-only layer before it hides it", func(t *testing.T) {
+		near, _, remote, layers := full(t)
+		layers[0].ReadOnly = true
+		s := newStack(t, tiers.Options{}, layers...)
+		put(t, near, key, "given")
+		insert(t, s, key, interfaces.Text("late"), false)
+		want(t, s, key, "given")
+		wantMiss(t, remote, key)
+	})
+	t.Run("no other layer may decide when it fails", func(t *testing.T) {
+		near, disk, remote, layers := full(t)
+		layers[2].MaxBody = 3
+		s := newStack(t, tiers.Options{}, layers...)
+		got, err := s.Insert(t.Context(), key, interfaces.Text("body"))
+		failures, ok := errors.AsType[*cacheerr.TierFailures](err)
+		if got || !ok || len(failures.Failures) != 1 || failures.Failures[0].Tier != "remote" {
+			t.Errorf("Insert: %t and error %v, want TierFailures of the remote", got, err)
+		}
+		for _, c := range []interfaces.Cache{near, disk, remote} {
+			wantMiss(t, c, key)
+		}
+	})
+	t.Run("nobody decides", func(t *testing.T) {
+		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "bare", Tier: cachetest.Bare(cachetest.NewFull(t))},
+			tiers.Layer{Name: "old", Tier: cachetest.NewFull(t), ReadOnly: true})
+		if _, err := s.Insert(t.Context(), key, interfaces.Text("body")); err != errors.ErrUnsupported {
+			t.Errorf("Insert: error %v, want errors.ErrUnsupported", err)
+		}
+		if got := s.Consistency(); got != interfaces.ConsistencyUnknown {
+			t.Errorf("consistency %v, want unknown", got)
+		}
+	})
+	t.Run("a broken body inserts nothing and is no failure of the layer", func(t *testing.T) {
+		_, _, remote, layers := full(t)
+		seen := &events{}
+		s := newStack(t, tiers.Options{Observer: seen}, layers...)
+		_, err := s.Insert(t.Context(), key, interfaces.Stream(onlyReader{strings.NewReader("short")}, 10))
+		if err == nil {
+			t.Error("Insert of half a body succeeds")
+		}
+		wantMiss(t, remote, key)
+		seen.want(t, "stack insert failed")
+	})
+}
+
+// TestInsertRace has two stacks with a memory of their own and one remote, as
+// two machines: all callers of both agree on one winner.
+func TestInsertRace(t *testing.T) {
+	remote := cachetest.NewFull(t)
+	key := keyOf("key")
+	var winners atomic.Int64
+	var all sync.WaitGroup
+	for range 2 {
+		machine := newStack(t, tiers.Options{}, tiers.Layer{Name: "memory", Tier: cachetest.NewFull(t)},
+			tiers.Layer{Name: "remote", Tier: remote.Reopen()})
+		for i := range 8 {
+			all.Go(func() {
+				inserted, err := machine.Insert(context.Background(), key, interfaces.Text(strings.Repeat("x", i)))
+				if err != nil {
+					t.Errorf("Insert: %v", err)
+				}
+				if inserted {
+					winners.Add(1)
+				}
+				got, err := read(t, machine, key)
+				winner, winnerErr := read(t, remote, key)
+				if err != nil || winnerErr != nil || got != winner {
+					t.Errorf("R9 Get after Insert: %q and error %v, want the winner's %q (%v)", got, err, winner, winnerErr)
+				}
+			})
+		}
+	}
+	all.Wait()
+	if n := winners.Load(); n != 1 {
+		t.Errorf("T2 %d winners, want 1", n)
+	}
+}
+
+func TestInsertEvents(t *testing.T) {
+	seen := &events{}
+	s := newStack(t, tiers.Options{Observer: seen},
+		tiers.Layer{Name: "near", Tier: cachetest.NewFull(t), MaxBody: 3}, tiers.Layer{Name: "far", Tier: cachetest.NewFull(t)})
+	insert(t, s, keyOf("key"), interfaces.Text("body"), true)
+	seen.want(t, "far insert stored", "near insert refused", "stack insert stored")
+	insert(t, s, keyOf("key"), interfaces.Text("late"), false)
+	seen.want(t, "far insert kept", "stack insert kept")
+}
