@@ -33,7 +33,7 @@ type broken struct {
 	len         func(full, ctx) (int, error)
 	clear       func(full, ctx) error
 	list        func(full, ctx) iter.Seq2[key, error]
-	path        func(full, ctx, key) (string, head, error)
+	path        func(full, ctx, key) (string, int64, error)
 	getBatch    func(full, ctx, []key, each) error
 	putBatch    func(full, ctx, []interfaces.Item) error
 	ping        func(full, ctx) error
@@ -62,7 +62,7 @@ func (b broken) Stat(c ctx, k key) (head, error)               { return b.stat(b
 func (b broken) Len(c ctx) (int, error)                        { return b.len(b.full, c) }
 func (b broken) Clear(c ctx) error                             { return b.clear(b.full, c) }
 func (b broken) List(c ctx) iter.Seq2[key, error]              { return b.list(b.full, c) }
-func (b broken) Path(c ctx, k key) (string, head, error)       { return b.path(b.full, c, k) }
+func (b broken) Path(c ctx, k key) (string, int64, error)      { return b.path(b.full, c, k) }
 func (b broken) GetBatch(c ctx, k []key, e each) error         { return b.getBatch(b.full, c, k, e) }
 func (b broken) PutBatch(c ctx, items []interfaces.Item) error { return b.putBatch(b.full, c, items) }
 func (b broken) Ping(c ctx) error                              { return b.ping(b.full, c) }

@@ -18,7 +18,7 @@ import (
 func capabilityFaults() []fault {
 	return []fault{
 		{"a file with a header", "F1 Path", "the file is", by(func(b *broken) {
-			b.path = func(f full, c ctx, k key) (string, head, error) {
+			b.path = func(f full, c ctx, k key) (string, int64, error) {
 				path, h, err := f.Path(c, k)
 				if body, readErr := os.ReadFile(path); readErr == nil {
 					_ = os.WriteFile(path, append([]byte("header"), body...), 0o600)

@@ -190,18 +190,18 @@ func (f *Full) List(ctx context.Context) iter.Seq2[interfaces.Key, error] {
 
 // Path implements [interfaces.Pather]: a new file that lasts until the test
 // ends.
-func (f *Full) Path(ctx context.Context, key interfaces.Key) (string, interfaces.Head, error) {
+func (f *Full) Path(ctx context.Context, key interfaces.Key) (string, int64, error) {
 	entry, err := f.whole(ctx, key)
 	if err != nil {
-		return "", interfaces.Head{}, err
+		return "", 0, err
 	}
 	file, err := os.CreateTemp(f.shelf.dir, key.Short())
 	if err != nil {
-		return "", interfaces.Head{}, err
+		return "", 0, err
 	}
 	text, _ := entry.Text()
 	_, err = file.WriteString(text)
-	return file.Name(), entry.Head, errors.Join(err, file.Close())
+	return file.Name(), entry.Size, errors.Join(err, file.Close())
 }
 
 // GetBatch implements [interfaces.BatchGetter]; the last key comes first.

@@ -90,10 +90,10 @@ func (c *Cache) List(ctx context.Context) iter.Seq2[interfaces.Key, error] {
 }
 
 // Path implements [interfaces.Pather]. Nothing happens to the body.
-func (c *Cache) Path(ctx context.Context, key interfaces.Key) (string, interfaces.Head, error) {
+func (c *Cache) Path(ctx context.Context, key interfaces.Key) (string, int64, error) {
 	below, _, err := enter[interfaces.Pather](ctx, c, Path, key)
 	if err != nil {
-		return "", interfaces.Head{}, err
+		return "", 0, err
 	}
 	return below.Path(ctx, key)
 }
