@@ -57,22 +57,23 @@ func (c *Cache) dropDamaged(key interfaces.Key, seen vfs.Info, damage error) err
 // since (F7).
 func (c *Cache) removeIfSame(key interfaces.Key, seen vfs.Info) (gone bool, err error) {
 	path := c.entryPath(key)
-	now, err := c.fs.Stat(path)
-	if err == nil && !now.Same(seen) {
+	err = c.heads.paired(func() error {
+		now, err := c.fs.Stat(path)
+		if err != nil || !now.Same(seen) {
+			return err
+		}
+		if err := c.fs.Remove(path); err != nil {
+			return err
+		}
+		gone = true
+		c.heads.drop(key)
+		return nil
+	})
+	if gone && seen.Regular { // nothing else was counted
+		c.usage.add(-seen.Disk)
+	}
+	if errors.Is(err, fs.ErrNotExist) { // somebody else was faster
 		return false, nil
 	}
-	if err == nil {
-		err = c.fs.Remove(path)
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist): // somebody else was faster
-		return false, nil
-	case err != nil:
-		return false, err
-	}
-	c.heads.drop(key)
-	if now.Regular { // nothing else was counted
-		c.usage.add(-now.Disk)
-	}
-	return true, nil
+	return gone, err
 }

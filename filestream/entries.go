@@ -9,22 +9,38 @@ import (
 	"iter"
 	"path/filepath"
 
+	"github.com/tiercecache/tierce/encoding"
 	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
 )
 
-// Stat implements [interfaces.Statter].
+// Stat implements [interfaces.Statter]. For an entry without a body it is one
+// system call.
 func (c *Cache) Stat(ctx context.Context, key interfaces.Key) (interfaces.Head, error) {
 	if err := c.usable(ctx); err != nil {
 		return interfaces.Head{}, err
 	}
-	file, err := c.openEntry(key)
-	if err != nil {
-		return interfaces.Head{}, err
+	if head, ok := c.bodiless(key); ok {
+		return head, nil
 	}
-	seen, err := c.examine(file, key)
-	_ = file.Close() // only read
-	return seen.head, c.dropDamaged(key, seen.info, err)
+	file, seen, err := c.openEntry(key)
+	if err != nil {
+		return interfaces.Head{}, c.dropDamaged(key, seen.info, err)
+	}
+	return seen.head, failed("stat", file.Close())
+}
+
+// bodiless returns the head of an entry whose checksum, in the attribute of its
+// file, is that of no body: its length need not be asked for.
+func (c *Cache) bodiless(key interfaces.Key) (interfaces.Head, bool) {
+	s := getScratch()
+	defer putScratch(s)
+	n, err := c.fs.Attr(c.entryPath(key), s.attr[:])
+	if err != nil {
+		return interfaces.Head{}, false
+	}
+	head, err := encoding.ParseHead(s.attr[:n], key, 0)
+	return head, err == nil && head.Checksum == encoding.Sum(key, nil)
 }
 
 // Delete implements [interfaces.Deleter].
@@ -35,7 +51,13 @@ func (c *Cache) Delete(ctx context.Context, key interfaces.Key) error {
 	path := c.entryPath(key)
 	info, err := c.fs.Stat(path)
 	if err == nil {
-		err = c.fs.Remove(path)
+		err = c.heads.paired(func() error {
+			err := c.fs.Remove(path)
+			if err == nil {
+				c.heads.drop(key)
+			}
+			return err
+		})
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -43,7 +65,6 @@ func (c *Cache) Delete(ctx context.Context, key interfaces.Key) error {
 	case err != nil:
 		return notWritten("delete", err)
 	}
-	c.heads.drop(key)
 	c.usage.add(-info.Disk)
 	return nil
 }

@@ -119,7 +119,7 @@ func open(ctx context.Context, dir string, opts Options, fs vfs.FS) (*Cache, err
 		return nil, &cacheerr.BackendNotAvailableError{Tier: tierName, Err: err}
 	}
 	c := &Cache{dir: dir, fs: fs, opts: opts}
-	c.heads = heads{fs: fs, dir: filepath.Join(dir, "heads")}
+	c.heads.fs, c.heads.dir, c.heads.lock = fs, filepath.Join(dir, "heads"), c.statePath("heads.lock")
 	c.proofs.open = func() (vfs.File, error) { return openState(fs, c.statePath("verified")) }
 	c.usage = usage{fs: fs, path: c.statePath("usage"), lock: c.statePath("usage.lock"), now: opts.Clock}
 	c.uses.every = max(opts.Grace/2, time.Second) // a tiny Grace is no reason to be busy
@@ -132,6 +132,7 @@ func open(ctx context.Context, dir string, opts Options, fs vfs.FS) (*Cache, err
 	if err := c.prepare(); err != nil {
 		return nil, &cacheerr.BackendNotAvailableError{Tier: tierName, Err: err}
 	}
+	c.heads.probe(dir)
 	return c, nil
 }
 

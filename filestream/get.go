@@ -6,11 +6,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"unsafe"
 
 	"github.com/tiercecache/tierce/encoding"
-	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/internal/vfs"
 )
@@ -21,11 +19,11 @@ func (c *Cache) Get(ctx context.Context, key interfaces.Key) (interfaces.Entry, 
 	if err := c.usable(ctx); err != nil {
 		return interfaces.Entry{}, err
 	}
-	file, err := c.openEntry(key)
+	file, seen, err := c.openEntry(key)
 	if err != nil {
-		return interfaces.Entry{}, err
+		return interfaces.Entry{}, c.dropDamaged(key, seen.info, err)
 	}
-	entry, seen, err := c.read(file, key)
+	entry, err := c.read(file, key, seen)
 	if err != nil {
 		_ = file.Close() // the error at hand says more
 		return interfaces.Entry{}, c.dropDamaged(key, seen.info, err)
@@ -37,51 +35,31 @@ func (c *Cache) Get(ctx context.Context, key interfaces.Key) (interfaces.Entry, 
 	return entry, nil
 }
 
-// openEntry opens the file of an entry; an absent one is cacheerr.ErrMiss.
-func (c *Cache) openEntry(key interfaces.Key) (vfs.File, error) {
-	path := c.entryPath(key)
-	file, err := c.fs.Open(path)
-	switch {
-	case err == nil:
-		return file, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, cacheerr.ErrMiss
-	}
-	if info, statErr := c.fs.Stat(path); statErr == nil && !info.Regular { // a link is not followed
-		return nil, c.dropDamaged(key, info, &DamageError{Key: key, Path: path, Damage: NotAFile})
-	}
-	return nil, failed("get", err)
-}
-
 // read returns the entry whose file is open, verified as the policy says.
-func (c *Cache) read(file vfs.File, key interfaces.Key) (interfaces.Entry, look, error) {
-	seen, err := c.examine(file, key)
-	if err != nil {
-		return interfaces.Entry{}, seen, err
-	}
+func (c *Cache) read(file vfs.File, key interfaces.Key, seen look) (interfaces.Entry, error) {
 	check := c.mustVerify(seen)
 	if seen.head.Size > smallBody {
 		if check {
 			if err := c.verifyFile(file, key, seen); err != nil {
-				return interfaces.Entry{}, seen, err
+				return interfaces.Entry{}, err
 			}
 		}
 		body := &fileBody{file: file, size: seen.head.Size}
-		return interfaces.Stream(body, seen.head.Size).WithHead(seen.head), seen, nil
+		return interfaces.Stream(body, seen.head.Size).WithHead(seen.head), nil
 	}
 	body := make([]byte, seen.head.Size)
 	if _, err := file.ReadAt(body, 0); err != nil {
-		return interfaces.Entry{}, seen, c.unread(key, err)
+		return interfaces.Entry{}, c.unread(key, err)
 	}
 	if check && encoding.Sum(key, body) != seen.head.Checksum {
-		return interfaces.Entry{}, seen, c.damaged(key)
+		return interfaces.Entry{}, c.damaged(key)
 	}
 	if check && seen.head.Size > tinyBody {
 		c.proofs.add(seen.proof)
 	}
 	// The bytes were made here and nobody else has them: they can be the
 	// string without a copy, which at 64 KiB is a third of the time of a Get.
-	return interfaces.Text(unsafe.String(unsafe.SliceData(body), len(body))).WithHead(seen.head), seen, nil
+	return interfaces.Text(unsafe.String(unsafe.SliceData(body), len(body))).WithHead(seen.head), nil
 }
 
 // mustVerify reports whether the policy asks for the body to be compared with

@@ -3,16 +3,19 @@
 package filestream
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/tiercecache/tierce/encoding"
 	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/internal/lock"
 	"github.com/tiercecache/tierce/internal/vfs"
 )
 
@@ -20,28 +23,54 @@ import (
 const maxHead = encoding.HeadSize + interfaces.MaxTag
 
 // heads keeps the heads of entries: in the attribute of the entry's file, or,
-// where the file system has no attributes, in a file of their own.
+// where the file system has no attributes, aside: in a file of their own. Two
+// files cannot be replaced at once, so that whoever looks at both, or replaces
+// them, does so in [heads.paired].
 type heads struct {
-	fs  vfs.FS
-	dir string // for the files
+	fs    vfs.FS
+	dir   string // for the files
+	lock  string // path of the lock that keeps the two together
+	aside bool   // files have no attributes here
+	mu    sync.Mutex
+}
+
+// probe finds out whether files have attributes, from the directory's.
+func (h *heads) probe(dir string) {
+	_, err := h.fs.Attr(dir, nil)
+	h.aside = errors.Is(err, errors.ErrUnsupported)
+}
+
+// paired calls do while nobody else is between an entry's file and its head. A
+// directory in which no lock can be had has no writers of ours.
+func (h *heads) paired(do func() error) error {
+	if !h.aside {
+		return do()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	release, err := lock.Files(h.lock).Acquire(context.Background(), busy) //nolint:forbidigo // a moment
+	if err == nil {
+		defer release()
+	}
+	return do()
 }
 
 // read reads the encoded head of an entry, whose file is open, into buf and
 // returns its length: 0 if it cannot be a head. An entry without one is
 // fs.ErrNotExist.
-func (h heads) read(file vfs.File, key interfaces.Key, buf []byte) (int, error) {
-	n, err := file.Attr(buf)
-	switch {
-	case errors.Is(err, syscall.ERANGE): // longer than any head
-		return 0, nil
-	case !errors.Is(err, errors.ErrUnsupported):
+func (h *heads) read(file vfs.File, key interfaces.Key, buf []byte) (int, error) {
+	if !h.aside {
+		n, err := file.Attr(buf)
+		if errors.Is(err, syscall.ERANGE) { // longer than any head
+			return 0, nil
+		}
 		return n, err
 	}
 	aside, err := h.fs.Open(keyPath(h.dir, key))
 	if err != nil {
 		return 0, err
 	}
-	n, err = aside.ReadAt(buf, 0)
+	n, err := aside.ReadAt(buf, 0)
 	_ = aside.Close() // only read
 	if errors.Is(err, io.EOF) {
 		err = nil // shorter than the longest head, as nearly all are
@@ -49,21 +78,44 @@ func (h heads) read(file vfs.File, key interfaces.Key, buf []byte) (int, error) 
 	return n, err
 }
 
-// write keeps the encoded head of the entry whose file is on its way in. A head
-// in a file of its own is replaced before the body is: for a moment the old
-// body has the new head, which the head's check tells, and is a miss.
-func (h heads) write(file vfs.File, tmp string, key interfaces.Key, head []byte) error {
-	err := file.SetAttr(head)
-	if !errors.Is(err, errors.ErrUnsupported) {
-		return err
+// publish calls place, which gives the file of tmp its name as the entry, and
+// sees to it that the entry has its head then. If place fails the old head
+// stays.
+func (h *heads) publish(key interfaces.Key, tmp string, head []byte, place func() error) error {
+	if !h.aside {
+		return place()
 	}
+	return h.paired(func() error {
+		var old [maxHead]byte
+		n, err := h.read(nil, key, old[:])
+		missing := errors.Is(err, fs.ErrNotExist)
+		if err != nil && !missing {
+			return err
+		}
+		if err := h.replace(key, tmp, head); err != nil {
+			return err
+		}
+		err = place()
+		switch {
+		case err == nil:
+		case missing:
+			h.drop(key)
+		case h.replace(key, tmp, old[:n]) != nil:
+			h.drop(key) // an entry without a head is better than one with another's
+		}
+		return err
+	})
+}
+
+// replace writes a head aside, by way of a file next to tmp.
+func (h *heads) replace(key interfaces.Key, tmp string, head []byte) error {
 	tmp += ".head"
-	aside, err := h.fs.Create(tmp)
+	file, err := h.fs.Create(tmp)
 	if err != nil {
 		return err
 	}
-	_, err = aside.Write(head)
-	err = errors.Join(err, aside.Close())
+	_, err = file.Write(head)
+	err = errors.Join(err, file.Close())
 	if err == nil {
 		err = renameInto(h.fs, tmp, keyPath(h.dir, key))
 	}
@@ -73,9 +125,9 @@ func (h heads) write(file vfs.File, tmp string, key interfaces.Key, head []byte)
 	return err
 }
 
-// drop removes the head of an entry that is gone, if it is in a file.
-func (h heads) drop(key interfaces.Key) {
-	if _, err := h.fs.Stat(h.dir); err == nil {
+// drop removes the head of an entry that is gone, if it is aside.
+func (h *heads) drop(key interfaces.Key) {
+	if h.aside {
 		_ = h.fs.Remove(keyPath(h.dir, key))
 	}
 }
@@ -101,6 +153,39 @@ type look struct {
 	bare  bool  // no head: another tool's file
 }
 
+// openEntry opens the file of an entry and looks at it, without reading the
+// body. An absent entry is cacheerr.ErrMiss. The caller closes the file; on an
+// error there is none, but what was seen is told all the same.
+func (c *Cache) openEntry(key interfaces.Key) (file vfs.File, seen look, err error) {
+	err = c.heads.paired(func() error {
+		if file, seen.info, err = c.openFile(key); err == nil {
+			seen, err = c.examine(file, key)
+		}
+		return err
+	})
+	if err != nil && file != nil {
+		_ = file.Close() // the error at hand says more
+		file = nil
+	}
+	return file, seen, err
+}
+
+// openFile opens the file of an entry. What is no file is described.
+func (c *Cache) openFile(key interfaces.Key) (vfs.File, vfs.Info, error) {
+	path := c.entryPath(key)
+	file, err := c.fs.Open(path)
+	switch {
+	case err == nil:
+		return file, vfs.Info{}, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, vfs.Info{}, cacheerr.ErrMiss
+	}
+	if info, statErr := c.fs.Stat(path); statErr == nil && !info.Regular { // a link is not followed
+		return nil, info, &DamageError{Key: key, Path: path, Damage: NotAFile}
+	}
+	return nil, vfs.Info{}, failed("get", err)
+}
+
 // examine looks at the open file of an entry, without reading the body.
 func (c *Cache) examine(file vfs.File, key interfaces.Key) (look, error) {
 	info, err := file.Stat()
@@ -124,5 +209,5 @@ func (c *Cache) examine(file vfs.File, key interfaces.Key) (look, error) {
 	if errors.Is(err, cacheerr.ErrDamaged) {
 		return look{info: info}, &DamageError{Key: key, Path: c.entryPath(key), Damage: BadHead}
 	}
-	return look{info: info, head: head, proof: proofOf(key, info, s.attr[:n])}, err
+	return look{info: info, head: head, proof: proofOf(key, info)}, err
 }

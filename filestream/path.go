@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 
-	"github.com/tiercecache/tierce/encoding"
 	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/internal/vfs"
@@ -16,64 +15,49 @@ import (
 // Path implements [interfaces.Pather]. The file is read-only from now on and
 // stays for [Options.Grace] at least, and for as long as this cache is open.
 // An entry that was handed out within half of Grace and has not changed since
-// it was verified is answered without opening its file.
-func (c *Cache) Path(ctx context.Context, key interfaces.Key) (string, interfaces.Head, error) {
+// it was verified is answered without opening its file: two system calls.
+func (c *Cache) Path(ctx context.Context, key interfaces.Key) (path string, size int64, err error) {
 	if err := c.usable(ctx); err != nil {
-		return "", interfaces.Head{}, err
+		return "", 0, err
 	}
-	path := c.entryPath(key)
+	path = c.entryPath(key)
 	info, err := c.fs.Stat(path)
 	if err != nil {
-		return "", interfaces.Head{}, c.missing(err)
+		return "", 0, c.missing(err)
 	}
-	if head, ok := c.knownGood(path, key, info); ok {
+	if c.knownGood(key, info) {
 		c.uses.note(key, c.opts.Clock(), true)
-		return path, head, nil
+		return path, info.Size, nil
 	}
-	head, err := c.handOut(key)
-	return path, head, err
+	if size, err = c.handOut(key); err != nil {
+		return "", 0, err
+	}
+	return path, size, nil
 }
 
-// knownGood returns the head of an entry about which nothing has to be done
-// before its path is handed out.
-func (c *Cache) knownGood(path string, key interfaces.Key, info vfs.Info) (interfaces.Head, bool) {
-	if !info.Frozen || !info.Regular || c.stale(info) || c.opts.Verify == VerifyAlways {
-		return interfaces.Head{}, false
-	}
-	s := getScratch()
-	defer putScratch(s)
-	n, err := c.fs.Attr(path, s.attr[:])
-	if err != nil {
-		return interfaces.Head{}, false
-	}
-	// Attribute and description were asked for one after the other; the head's
-	// check and the proof tell if the file was replaced in between.
-	head, err := encoding.ParseHead(s.attr[:n], key, info.Size)
-	if err != nil {
-		return interfaces.Head{}, false
-	}
-	// An empty body cannot be damaged in a way that the head does not tell.
-	known := info.Size == 0 || c.opts.Verify == VerifyNever || c.proofs.has(proofOf(key, info, s.attr[:n]))
-	return head, known
+// knownGood reports whether nothing has to be done before the path of a file is
+// handed out.
+func (c *Cache) knownGood(key interfaces.Key, info vfs.Info) bool {
+	return info.Frozen && info.Regular && !c.stale(info) && c.opts.Verify == VerifyFirstRead &&
+		c.proofs.has(proofOf(key, info))
 }
 
 // handOut does what has to be done before a path is handed out: verify the
-// body, and mark the file as handed out now.
-func (c *Cache) handOut(key interfaces.Key) (interfaces.Head, error) {
-	file, err := c.openEntry(key)
+// body, and mark the file as handed out now. It returns the body's length.
+func (c *Cache) handOut(key interfaces.Key) (int64, error) {
+	file, seen, err := c.openEntry(key)
 	if err != nil {
-		return interfaces.Head{}, err
+		return 0, c.dropDamaged(key, seen.info, err)
 	}
-	seen, err := c.examine(file, key)
-	if err == nil && c.mustVerify(seen) {
+	if c.mustVerify(seen) {
 		err = c.verifyFile(file, key, seen)
 	}
 	if err != nil {
 		_ = file.Close() // the error at hand says more
-		return interfaces.Head{}, c.dropDamaged(key, seen.info, err)
+		return 0, c.dropDamaged(key, seen.info, err)
 	}
 	c.used(file, key, seen, true)
-	return seen.head, failed("path", file.Close())
+	return seen.head.Size, failed("path", file.Close())
 }
 
 func (c *Cache) missing(err error) error {

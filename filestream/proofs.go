@@ -13,21 +13,21 @@ import (
 )
 
 // proof is a digest of everything by which a file would show that it changed:
-// inode, length, times and head, and of the run of the machine. Zero is none.
+// inode, length and times, and of the run of the machine. Zero is none.
 type proof uint64
 
 // proofOf returns the proof that the entry's file, so described, was verified
 // in this run of the machine. A system that does not tell when a file was last
 // changed in any way, or which run this is, gives proofs that hold for this
 // process only.
-func proofOf(key interfaces.Key, info vfs.Info, head []byte) proof {
-	var buf [5*8 + maxHead]byte
-	b := binary.LittleEndian.AppendUint64(buf[:0], boot(info.Changed != 0))
-	b = binary.LittleEndian.AppendUint64(b, info.ID)
-	b = binary.LittleEndian.AppendUint64(b, uint64(info.Size))
-	b = binary.LittleEndian.AppendUint64(b, uint64(info.Modified))
-	b = binary.LittleEndian.AppendUint64(b, uint64(info.Changed))
-	sum := encoding.Sum(key, append(b, head...))
+func proofOf(key interfaces.Key, info vfs.Info) proof {
+	var buf [5 * 8]byte
+	binary.LittleEndian.PutUint64(buf[0:], boot(info.Changed != 0))
+	binary.LittleEndian.PutUint64(buf[8:], info.ID)
+	binary.LittleEndian.PutUint64(buf[16:], uint64(info.Size))
+	binary.LittleEndian.PutUint64(buf[24:], uint64(info.Modified))
+	binary.LittleEndian.PutUint64(buf[32:], uint64(info.Changed))
+	sum := encoding.Sum(key, buf[:])
 	return proof(max(1, binary.LittleEndian.Uint64(sum[:8])))
 }
 

@@ -3,6 +3,7 @@
 package filestream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,11 +34,12 @@ func (c *Cache) Put(ctx context.Context, key interfaces.Key, entry interfaces.En
 	defer staged.release()
 	path := c.entryPath(key)
 	replaced, _ := c.fs.Stat(path) // absent, or not to be known: nothing to take off
-	if err := renameInto(c.fs, staged.path, path); err != nil {
+	err = c.heads.publish(key, staged.path, staged.head, func() error { return renameInto(c.fs, staged.path, path) })
+	if err != nil {
 		return notWritten("put", err)
 	}
 	staged.path = ""
-	return c.settle(ctx, key, staged.head, replaced.Disk)
+	return c.settle(ctx, key, staged.id, replaced.Disk)
 }
 
 // PutBatch implements [interfaces.BatchPutter]. A failure in the middle leaves
@@ -65,14 +67,15 @@ func (c *Cache) Insert(ctx context.Context, key interfaces.Key, entry interfaces
 		return false, notWritten("insert", err)
 	}
 	defer staged.release()
-	switch err := c.linkInto(staged.path, c.entryPath(key)); {
+	err = c.heads.publish(key, staged.path, staged.head, func() error { return c.linkInto(staged.path, c.entryPath(key)) })
+	switch {
 	case errors.Is(err, fs.ErrExist):
 		return false, c.lost(key, err)
 	case err != nil:
 		return false, notWritten("insert", err)
 	}
 	staged.release() // a file's second name going away changes the file's times
-	return true, c.settle(ctx, key, staged.head, 0)
+	return true, c.settle(ctx, key, staged.id, 0)
 }
 
 // lost returns nil if somebody else inserted the entry, and the error of link
@@ -101,19 +104,12 @@ func (c *Cache) linkInto(from, to string) error {
 // removed. One that cannot be removed is an error: it would keep the key taken
 // though every Get of it is a miss.
 func (c *Cache) taken(key interfaces.Key) (bool, error) {
-	file, err := c.openEntry(key)
-	if err == nil {
-		var seen look
-		if seen, err = c.examine(file, key); err == nil && c.mustVerify(seen) {
-			err = c.verifyFile(file, key, seen)
-		}
-		_ = file.Close() // only read
-		if errors.Is(err, cacheerr.ErrDamaged) {
-			_, err := c.removeIfSame(key, seen.info)
-			return false, notWritten("insert", err)
-		}
-	}
-	if errors.Is(err, cacheerr.ErrMiss) {
+	seen, err := c.compareOnce(key)
+	switch {
+	case errors.Is(err, cacheerr.ErrDamaged):
+		_, err := c.removeIfSame(key, seen.info)
+		return false, notWritten("insert", err)
+	case errors.Is(err, cacheerr.ErrMiss):
 		return false, nil
 	}
 	return err == nil, err
@@ -123,7 +119,8 @@ func (c *Cache) taken(key interfaces.Key) (bool, error) {
 type staged struct {
 	fs   vfs.FS
 	path string // "" once it has another name
-	head interfaces.Head
+	id   uint64 // of the file, as in vfs.Info
+	head []byte // encoded, where it is not in the file
 }
 
 // release removes the file from tmp if it is still there.
@@ -164,7 +161,7 @@ func (c *Cache) stage(ctx context.Context, key interfaces.Key, entry interfaces.
 		return nil, err
 	}
 	s := &staged{fs: c.fs, path: path}
-	s.head, err = c.fill(ctx, file, path, key, entry)
+	s.id, s.head, err = c.fill(ctx, file, key, entry)
 	if err = errors.Join(err, file.Close()); err != nil {
 		s.release()
 		return nil, err
@@ -172,17 +169,18 @@ func (c *Cache) stage(ctx context.Context, key interfaces.Key, entry interfaces.
 	return s, nil
 }
 
-// fill writes body and head into the file at path and returns the head.
-func (c *Cache) fill(ctx context.Context, file vfs.File, path string, key interfaces.Key, entry interfaces.Entry) (interfaces.Head, error) {
+// fill writes body and head into a file and returns the file's ID, and the head
+// if files have no attributes.
+func (c *Cache) fill(ctx context.Context, file vfs.File, key interfaces.Key, entry interfaces.Entry) (id uint64, aside []byte, err error) {
 	head := entry.Head
 	size, sum, err := writeBody(ctx, file, key, entry)
 	switch {
 	case err != nil:
-		return head, err
+		return 0, nil, err
 	case head.Size >= 0 && size != head.Size:
-		return head, fmt.Errorf("the body is %d bytes long, and its head says %d: %w", size, head.Size, io.ErrUnexpectedEOF)
+		return 0, nil, fmt.Errorf("the body is %d bytes long, and its head says %d: %w", size, head.Size, io.ErrUnexpectedEOF)
 	case head.Checksum != interfaces.Checksum{} && sum != head.Checksum:
-		return head, fmt.Errorf("the body does not match the checksum in its head: %w", cacheerr.ErrDamaged)
+		return 0, nil, fmt.Errorf("the body does not match the checksum in its head: %w", cacheerr.ErrDamaged)
 	}
 	head.Size, head.Checksum = size, sum
 	if head.Time.IsZero() {
@@ -191,13 +189,21 @@ func (c *Cache) fill(ctx context.Context, file vfs.File, path string, key interf
 	s := getScratch()
 	defer putScratch(s)
 	encoded, err := encoding.AppendHead(s.attr[:0], key, head)
-	if err == nil {
-		err = c.heads.write(file, path, key, encoded)
+	switch {
+	case err != nil:
+	case c.heads.aside:
+		aside = bytes.Clone(encoded)
+	default:
+		err = file.SetAttr(encoded)
 	}
 	if err == nil && c.opts.Durability != DurabilityNone {
 		err = file.Sync()
 	}
-	return head, err
+	if err != nil {
+		return 0, nil, err
+	}
+	info, err := file.Stat()
+	return info.ID, aside, err
 }
 
 // writeBody writes the body and returns its length and checksum. It reads
@@ -240,14 +246,16 @@ func (w *sink) WriteString(text string) (int, error) {
 	return w.Write(unsafe.Slice(unsafe.StringData(text), len(text)))
 }
 
-// settle does what follows once the entry has its name.
-func (c *Cache) settle(ctx context.Context, key interfaces.Key, head interfaces.Head, replaced int64) error {
+// settle does what follows once the file id has its name as an entry.
+func (c *Cache) settle(ctx context.Context, key interfaces.Key, id uint64, replaced int64) error {
 	path := c.entryPath(key)
 	info, err := c.fs.Stat(path)
 	if err != nil { // replaced or removed by somebody at this very moment
 		return nil //nolint:nilerror // it was stored
 	}
-	c.prove(key, info, head)
+	if info.ID == id { // what was written needs no verification
+		c.proofs.add(proofOf(key, info))
+	}
 	if c.opts.Durability == DurabilityFull {
 		if err := c.fs.SyncDir(filepath.Dir(path)); err != nil {
 			return failed("put", err)

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tiercecache/tierce/encoding"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/internal/vfs"
 )
@@ -85,14 +84,12 @@ func (c *Cache) keepHandedOut() {
 		if c.closed.Load() {
 			return
 		}
-		file, err := c.openEntry(key)
+		file, seen, err := c.openEntry(key)
 		if err != nil {
 			continue // gone, or not to be had: nothing to keep
 		}
-		if seen, err := c.examine(file, key); err == nil {
-			_ = file.SetAccessed(c.opts.Clock())
-			c.proveAgain(file, key, seen)
-		}
+		_ = file.SetAccessed(c.opts.Clock())
+		c.proveAgain(file, key, seen)
 		_ = file.Close() // only read
 	}
 }
@@ -136,15 +133,6 @@ func (c *Cache) proveAgain(file vfs.File, key interfaces.Key, seen look) {
 		return
 	}
 	if now, err := file.Stat(); err == nil && now.Same(seen.info) {
-		c.prove(key, now, seen.head)
-	}
-}
-
-// prove remembers that the entry's file, so described, is verified.
-func (c *Cache) prove(key interfaces.Key, info vfs.Info, head interfaces.Head) {
-	s := getScratch()
-	defer putScratch(s)
-	if encoded, err := encoding.AppendHead(s.attr[:0], key, head); err == nil {
-		c.proofs.add(proofOf(key, info, encoded))
+		c.proofs.add(proofOf(key, now))
 	}
 }

@@ -68,12 +68,20 @@ func (c *Cache) verifyOne(f file, repair bool, found *Verified) error {
 
 // compare compares one entry with its checksum.
 func (c *Cache) compare(key interfaces.Key) (look, error) {
-	file, err := c.openEntry(key)
+	return c.compareIf(key, func(seen look) bool { return seen.head.Checksum != interfaces.Checksum{} })
+}
+
+// compareOnce compares one entry with its checksum if the policy asks for it.
+func (c *Cache) compareOnce(key interfaces.Key) (look, error) {
+	return c.compareIf(key, c.mustVerify)
+}
+
+func (c *Cache) compareIf(key interfaces.Key, must func(look) bool) (look, error) {
+	file, seen, err := c.openEntry(key)
 	if err != nil {
-		return look{}, err
+		return seen, err
 	}
-	seen, err := c.examine(file, key)
-	if err == nil && seen.head.Checksum != (interfaces.Checksum{}) {
+	if must(seen) {
 		err = c.verifyFile(file, key, seen)
 	}
 	_ = file.Close() // only read
