@@ -135,7 +135,7 @@ func TestGetBatch(t *testing.T) {
 		for _, keys := range [][]interfaces.Key{{a, a}, {d, a}, {a, d}} {
 			calls := 0
 			err := s.GetBatch(t.Context(), keys, func(int, interfaces.Entry, error) error { calls++; return stop })
-			if err != stop || calls != 1 {
+			if !same(err, stop) || calls != 1 {
 				t.Errorf("GetBatch: error %v after %d calls, want what the first returned", err, calls)
 			}
 		}
@@ -159,7 +159,7 @@ func TestGetBatch(t *testing.T) {
 		_, _, _, s := batchers(t, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := s.GetBatch(ctx, []interfaces.Key{a}, nil); err != context.Canceled {
+		if err := s.GetBatch(ctx, []interfaces.Key{a}, nil); !same(err, context.Canceled) {
 			t.Errorf("GetBatch: error %v, want context.Canceled", err)
 		}
 	})

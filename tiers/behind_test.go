@@ -334,6 +334,7 @@ func TestBehindRemoved(t *testing.T) {
 					}
 				}()
 				held.open()
+				synctest.Wait()
 				b.close(t)
 				wantMiss(t, b.near.full, key)
 				wantMiss(t, b.far.full, key)

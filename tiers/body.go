@@ -35,7 +35,7 @@ func load(entry interfaces.Entry) (interfaces.Entry, error) {
 	case err == nil: // there is more than fits
 		whole := io.MultiReader(bytes.NewReader(text), entry.Reader())
 		return interfaces.Stream(whole, entry.Size).WithHead(entry.Head), nil
-	case err != io.EOF && err != io.ErrUnexpectedEOF: //nolint:errorlint // ReadFull's own are bare
+	case err != io.EOF && err != io.ErrUnexpectedEOF:
 		return entry, err
 	case int64(n) < entry.Size:
 		return entry, io.ErrUnexpectedEOF

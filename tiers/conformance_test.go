@@ -26,50 +26,62 @@ func without(names ...string) []string {
 }
 
 func TestConformance(t *testing.T) {
-	full := func(t *testing.T) interfaces.Cache { return cachetest.NewFull(t) }
-	bare := func(t *testing.T) interfaces.Cache { return cachetest.Bare(cachetest.NewFull(t)) }
+	const inMemory, inStreams = 1 << 16, 1 << 19 // largest bodies: what a stack reads into memory, and more
+	full := func(t *testing.T) interfaces.Cache { t.Helper(); return cachetest.NewFull(t) }
+	bare := func(t *testing.T) interfaces.Cache { t.Helper(); return cachetest.Bare(cachetest.NewFull(t)) }
 	for _, test := range []struct {
 		name    string
 		require []string
+		maxBody int64
 		open    func(t *testing.T) []tiers.Layer
 	}{
-		{"one layer", everything(), func(t *testing.T) []tiers.Layer {
+		{"one layer", everything(), inMemory, func(t *testing.T) []tiers.Layer {
+			t.Helper()
 			return []tiers.Layer{{Name: "only", Tier: full(t)}}
 		}},
-		{"two layers", everything(), func(t *testing.T) []tiers.Layer {
+		{"two layers", everything(), inStreams, func(t *testing.T) []tiers.Layer {
+			t.Helper()
 			return []tiers.Layer{{Name: "near", Tier: full(t)}, {Name: "far", Tier: full(t)}}
 		}},
-		{"small bodies near", everything(), func(t *testing.T) []tiers.Layer {
+		{"small bodies near", everything(), inStreams, func(t *testing.T) []tiers.Layer {
+			t.Helper()
 			return []tiers.Layer{{Name: "near", Tier: full(t), MaxBody: 4000}, {Name: "far", Tier: full(t)}}
 		}},
-		{"a stack in a stack", everything(), func(t *testing.T) []tiers.Layer {
+		{"a stack in a stack", everything(), inStreams, func(t *testing.T) []tiers.Layer {
+			t.Helper()
 			inner := newStack(t, tiers.Options{}, tiers.Layer{Name: "near", Tier: full(t)}, tiers.Layer{Name: "far", Tier: full(t)})
 			return []tiers.Layer{{Name: "near", Tier: full(t)}, {Name: "stack", Tier: inner}}
 		}},
-		{"a stack before", without("Deleter", "Clearer"), func(t *testing.T) []tiers.Layer {
+		{"a stack before", without("Deleter", "Clearer"), inMemory, func(t *testing.T) []tiers.Layer {
+			t.Helper()
 			inner := newStack(t, tiers.Options{}, tiers.Layer{Name: "near", Tier: full(t)}, tiers.Layer{Name: "far", Tier: bare(t)})
 			return []tiers.Layer{{Name: "stack", Tier: inner}, {Name: "far", Tier: full(t)}}
 		}},
-		{"bare layers", []string{"Statter", "BatchGetter", "BatchPutter", "Pinger", "Closer"}, func(t *testing.T) []tiers.Layer {
+		{"bare layers", []string{"Statter", "BatchGetter", "BatchPutter", "Pinger", "Closer"}, inMemory, func(t *testing.T) []tiers.Layer {
+			t.Helper()
 			return []tiers.Layer{{Name: "near", Tier: bare(t)}, {Name: "far", Tier: bare(t)}}
 		}},
-		{"bare before full", without("Deleter", "Clearer"), func(t *testing.T) []tiers.Layer {
+		{"bare before full", without("Deleter", "Clearer"), inMemory, func(t *testing.T) []tiers.Layer {
+			t.Helper()
 			return []tiers.Layer{{Name: "near", Tier: bare(t)}, {Name: "far", Tier: full(t)}}
 		}},
-		{"a read-only layer", everything(), func(t *testing.T) []tiers.Layer {
+		{"a read-only layer", everything(), inMemory, func(t *testing.T) []tiers.Layer {
+			t.Helper()
 			return []tiers.Layer{{Name: "near", Tier: full(t)}, {Name: "old", Tier: full(t), ReadOnly: true}, {Name: "far", Tier: full(t)}}
 		}},
-		{"written behind", everything(), func(t *testing.T) []tiers.Layer {
+		{"written behind", everything(), inMemory, func(t *testing.T) []tiers.Layer {
+			t.Helper()
 			return []tiers.Layer{{Name: "near", Tier: full(t)}, {Name: "far", Tier: full(t), Behind: true}}
 		}},
 	} {
 		t.Run("T9 "+test.name, func(t *testing.T) {
 			cachetest.Run(t, cachetest.Config{
 				Open: func(t *testing.T) interfaces.Cache {
+					t.Helper()
 					return newStack(t, tiers.Options{Observer: &tiers.Counters{}, Timed: true}, test.open(t)...)
 				},
 				Require: test.require,
-				MaxBody: 1 << 18,
+				MaxBody: test.maxBody,
 			})
 		})
 	}
@@ -97,6 +109,7 @@ func TestConformanceOfIllLayers(t *testing.T) {
 		t.Run("T9 "+test.name, func(t *testing.T) {
 			cachetest.Run(t, cachetest.Config{
 				Open: func(t *testing.T) interfaces.Cache {
+					t.Helper()
 					return newStack(t, tiers.Options{Observer: &tiers.Counters{}},
 						tiers.Layer{Name: "near", Tier: faulttier.New(cachetest.NewFull(t), test.near...)},
 						tiers.Layer{Name: "middle", Tier: faulttier.New(cachetest.NewFull(t), test.middle...)},
@@ -114,24 +127,33 @@ func TestConformanceOfIllLayers(t *testing.T) {
 func TestConformanceOfStorage(t *testing.T) {
 	layers := make(map[interfaces.Cache][]*cachetest.Full)
 	open := func(t *testing.T, near, far *cachetest.Full) interfaces.Cache {
+		t.Helper()
 		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "near", Tier: near}, tiers.Layer{Name: "far", Tier: far, Behind: true})
 		layers[s] = []*cachetest.Full{near, far}
 		return s
 	}
 	cachetest.Run(t, cachetest.Config{
-		Open: func(t *testing.T) interfaces.Cache { return open(t, cachetest.NewFull(t), cachetest.NewFull(t)) },
+		Open: func(t *testing.T) interfaces.Cache {
+			t.Helper()
+			return open(t, cachetest.NewFull(t), cachetest.NewFull(t))
+		},
 		Reopen: func(t *testing.T, closed interfaces.Cache) interfaces.Cache { // the far layer alone has it
+			t.Helper()
 			return open(t, cachetest.NewFull(t), layers[closed][1].Reopen())
 		},
 		MaxBody: 1 << 18,
 	})
 	open = func(t *testing.T, near, far *cachetest.Full) interfaces.Cache {
+		t.Helper()
 		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "near", Tier: near}, tiers.Layer{Name: "far", Tier: far})
 		layers[s] = []*cachetest.Full{near, far}
 		return s
 	}
 	cachetest.Run(t, cachetest.Config{
-		Open: func(t *testing.T) interfaces.Cache { return open(t, cachetest.NewFull(t), cachetest.NewFull(t)) },
+		Open: func(t *testing.T) interfaces.Cache {
+			t.Helper()
+			return open(t, cachetest.NewFull(t), cachetest.NewFull(t))
+		},
 		Damage: func(_ *testing.T, c interfaces.Cache, key interfaces.Key) {
 			for _, layer := range layers[c] {
 				layer.Damage(key)

@@ -36,15 +36,16 @@ func TestSingleFlight(t *testing.T) {
 		name    string
 		body    string
 		prepare func(r *rig)
+		callers int
 		fetches int64
 		err     error
 	}{
-		{"text", "body", func(r *rig) { r.far.streams = false }, 1, nil},
-		{"a small stream", "body", func(*rig) {}, 1, nil},
-		{"a large stream", large, func(*rig) {}, 1, nil},
-		{"a small stream that no nearer layer takes", "body", func(r *rig) { r.near.onPut, r.middle.onPut = refuse, refuse }, 1, nil},
-		{"a large stream that no nearer layer takes", large, func(r *rig) { r.near.onPut, r.middle.onPut = refuse, refuse }, 1000, nil},
-		{"a miss", "body", func(r *rig) { _ = r.far.full.Delete(context.Background(), key) }, 1, cacheerr.ErrMiss},
+		{"text", "body", func(r *rig) { r.far.streams = false }, 1000, 1, nil},
+		{"a small stream", "body", func(*rig) {}, 1000, 1, nil},
+		{"a large stream", large, func(*rig) {}, 1000, 1, nil},
+		{"a small stream that no nearer layer takes", "body", func(r *rig) { r.near.onPut, r.middle.onPut = refuse, refuse }, 1000, 1, nil},
+		{"a large stream that no nearer layer takes", large, func(r *rig) { r.near.onPut, r.middle.onPut = refuse, refuse }, 20, 20, nil},
+		{"a miss", "body", func(r *rig) { _ = r.far.full.Delete(context.Background(), key) }, 1000, 1, cacheerr.ErrMiss},
 	} {
 		t.Run("R15 "+test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -53,10 +54,10 @@ func TestSingleFlight(t *testing.T) {
 				test.prepare(r)
 				held := make(gate)
 				r.far.onGet = func(context.Context, interfaces.Key) error { held.pass(); return nil }
-				for range 1000 {
+				for range test.callers {
 					go func() {
 						got, err := read(t, r, key)
-						if err != test.err || err == nil && got != test.body {
+						if !same(err, test.err) || err == nil && got != test.body {
 							t.Errorf("Get: %d bytes and error %v, want %d bytes and error %v", len(got), err, len(test.body), test.err)
 						}
 					}()
@@ -76,6 +77,7 @@ func TestSingleFlight(t *testing.T) {
 func TestLateCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, key := newRig(t), keyOf("key")
+		r.middle.onPut = refuse // so that only layer 0 can have it
 		put(t, r.far, key, "body")
 		late := make(gate)
 		var calls atomic.Int64
@@ -108,7 +110,7 @@ func TestLeaderGivesUp(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
-			if _, err := r.Get(ctx, key); err != context.Canceled {
+			if _, err := r.Get(ctx, key); !same(err, context.Canceled) {
 				t.Errorf("the leader's Get: error %v, want context.Canceled", err)
 			}
 		}()
@@ -122,7 +124,7 @@ func TestLeaderGivesUp(t *testing.T) {
 		}
 		impatient, leave := context.WithCancel(t.Context())
 		go func() {
-			if _, err := r.Get(impatient, key); err != context.Canceled {
+			if _, err := r.Get(impatient, key); !same(err, context.Canceled) {
 				t.Errorf("a waiter's Get whose context ends: error %v, want context.Canceled", err)
 			}
 		}()
@@ -247,6 +249,65 @@ func TestCopiesDoNotOutlive(t *testing.T) {
 	}
 }
 
+// TestRemovedWhileCopied is about the moment when a copy of a removed entry is
+// there: Delete does not return before it has gone.
+func TestRemovedWhileCopied(t *testing.T) {
+	for name, remove := range map[string]func(context.Context, *rig) error{
+		"Delete": func(ctx context.Context, r *rig) error { return r.Delete(ctx, keyOf("key")) },
+		"Clear":  func(ctx context.Context, r *rig) error { return r.Clear(ctx) },
+	} {
+		t.Run("T4 "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, key := newRig(t), keyOf("key")
+				put(t, r.far, key, "body")
+				held := make(gate)
+				r.middle.afterPut = held.pass
+				go want(t, r, key, "body")
+				synctest.Wait()
+				want(t, r.near.full, key, "body")
+				var returned atomic.Bool
+				go func() {
+					if err := remove(t.Context(), r); err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+					returned.Store(true)
+				}()
+				synctest.Wait()
+				if returned.Load() {
+					t.Errorf("%s returned while a copy of the entry was being made", name)
+				}
+				held.open()
+				synctest.Wait()
+				wantIn(t, r, key, "")
+			})
+		})
+	}
+}
+
+// TestNobodyJoinsTheRemoved is about one who asks for a key after it was
+// removed, when somebody who asked before has not returned yet.
+func TestNobodyJoinsTheRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, key := newRig(t), keyOf("key")
+		put(t, r.far, key, "body")
+		held := make(gate)
+		r.far.afterGet = func() {
+			if r.far.gets.Load() == 1 {
+				held.pass()
+			}
+		}
+		go want(t, r, key, "body")
+		synctest.Wait()
+		if err := r.Delete(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		wantMiss(t, r, key)
+		held.open()
+		synctest.Wait()
+		wantIn(t, r, key, "")
+	})
+}
+
 // wantNow fails the test unless every layer that has key has body, and the
 // stack has it.
 func wantNow(t *testing.T, r *rig, key interfaces.Key, body string) {
@@ -324,6 +385,7 @@ func sometimes(n int64, do func(context.Context, interfaces.Key, interfaces.Entr
 }
 
 func stress(t *testing.T, s *tiers.Stack, keys []interfaces.Key, which, what int) {
+	t.Helper()
 	ctx, key := t.Context(), keys[which%len(keys)]
 	body := strings.Repeat(key.String(), 1+what%90)
 	check := func(entry interfaces.Entry, err error) {

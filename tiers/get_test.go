@@ -22,7 +22,7 @@ type rig struct {
 	events            *events
 }
 
-func newRig(t testing.TB, change ...func(layers []tiers.Layer)) *rig {
+func newRig(t *testing.T, change ...func(layers []tiers.Layer)) *rig {
 	t.Helper()
 	r := &rig{near: newFake(t), middle: newFake(t), far: newFar(t), events: &events{}}
 	layers := []tiers.Layer{{Name: "near", Tier: r.near}, {Name: "middle", Tier: r.middle}, {Name: "far", Tier: r.far}}
@@ -213,7 +213,7 @@ func TestCancelledGet(t *testing.T) {
 	r := newRig(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	r.middle.onGet = func(context.Context, interfaces.Key) error { cancel(); return errIll }
-	if _, err := r.Get(ctx, keyOf("key")); err != context.Canceled {
+	if _, err := r.Get(ctx, keyOf("key")); !same(err, context.Canceled) {
 		t.Errorf("T10 Get whose context ends: error %v, want context.Canceled itself", err)
 	}
 	r.events.want(t, "near get miss absent", "stack get failed")
@@ -236,7 +236,7 @@ func TestUnusable(t *testing.T) {
 			t.Fatal(err)
 		}
 		far.onGet = func(context.Context, interfaces.Key) error { return errors.Join(s.Close(), cacheerr.ErrClosed) }
-		if _, err := s.Get(t.Context(), keyOf("key")); err != cacheerr.ErrClosed {
+		if _, err := s.Get(t.Context(), keyOf("key")); !same(err, cacheerr.ErrClosed) {
 			t.Errorf("Get: error %v, want cacheerr.ErrClosed", err)
 		}
 	})

@@ -52,7 +52,7 @@ func TestAllReadOnly(t *testing.T) {
 	s := newStack(t, tiers.Options{}, tiers.Layer{Name: "old", Tier: c, ReadOnly: true})
 	want(t, s, key, "body")
 	_, insertErr := s.Insert(t.Context(), key, interfaces.Text("new"))
-	if insertErr != errors.ErrUnsupported {
+	if !same(insertErr, errors.ErrUnsupported) {
 		t.Errorf("Insert: error %v, want errors.ErrUnsupported", insertErr)
 	}
 	for name, err := range map[string]error{
@@ -152,7 +152,7 @@ func TestFailuresAreNamed(t *testing.T) {
 		near, _, far, s := sickStack(t, "Close")
 		wantFailures(t, "Close", s.Close(), "middle")
 		for name, c := range map[string]interfaces.Cache{"near": near, "far": far} {
-			if _, err := c.Get(t.Context(), key); err != cacheerr.ErrClosed {
+			if _, err := c.Get(t.Context(), key); !same(err, cacheerr.ErrClosed) {
 				t.Errorf("layer %s after Close: error %v, want cacheerr.ErrClosed", name, err)
 			}
 		}
@@ -163,7 +163,7 @@ func TestFailuresAreNamed(t *testing.T) {
 		if head, err := s.Stat(t.Context(), key); err != nil || head.Size != 4 {
 			t.Errorf("Stat: size %d and error %v, want 4", head.Size, err)
 		}
-		if _, err := s.Stat(t.Context(), keyOf("absent")); err != cacheerr.ErrMiss {
+		if _, err := s.Stat(t.Context(), keyOf("absent")); !same(err, cacheerr.ErrMiss) {
 			t.Errorf("Stat of an absent key: error %v, want the bare cacheerr.ErrMiss", err)
 		}
 	})
@@ -214,7 +214,7 @@ func TestListIsTheUnion(t *testing.T) {
 			cancel()
 			last = err
 		}
-		if last != context.Canceled {
+		if !same(last, context.Canceled) {
 			t.Errorf("List: ends with error %v, want context.Canceled", last)
 		}
 	})

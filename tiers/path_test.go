@@ -90,7 +90,7 @@ func TestPath(t *testing.T) {
 	t.Run("it fails as Get does", func(t *testing.T) {
 		p := newPaths(t)
 		_, _, err := p.Path(t.Context(), key)
-		if err != cacheerr.ErrMiss {
+		if !same(err, cacheerr.ErrMiss) {
 			t.Errorf("Path of an absent key: error %v, want the bare cacheerr.ErrMiss", err)
 		}
 		p.events.want(t, "disk path miss absent", "memory path miss absent", "remote path miss absent", "stack path miss absent")
@@ -118,14 +118,14 @@ func TestPath(t *testing.T) {
 		} {
 			p := newPaths(t, change)
 			put(t, p.remote, key, "body")
-			if _, _, err := p.Path(t.Context(), key); err != cacheerr.ErrMiss {
+			if _, _, err := p.Path(t.Context(), key); !same(err, cacheerr.ErrMiss) {
 				t.Errorf("%s: error %v, want the bare cacheerr.ErrMiss", name, err)
 			}
 		}
 		p := newPaths(t)
 		put(t, p.remote, key, "body")
 		p.disk.onPut = spoil
-		if _, _, err := p.Path(t.Context(), key); err != cacheerr.ErrMiss {
+		if _, _, err := p.Path(t.Context(), key); !same(err, cacheerr.ErrMiss) {
 			t.Errorf("ill: error %v, want the bare cacheerr.ErrMiss", err)
 		}
 		p.events.want(t, "disk path miss absent", "memory path miss absent", "remote path hit", "disk path failed", "stack path miss ill tier")
@@ -143,10 +143,10 @@ func TestPath(t *testing.T) {
 		inner := newStack(t, tiers.Options{}, tiers.Layer{Name: "memory", Tier: newFake(t)})
 		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "stack", Tier: inner})
 		put(t, s, key, "body")
-		if _, _, err := s.Path(t.Context(), key); err != errors.ErrUnsupported {
+		if _, _, err := s.Path(t.Context(), key); !same(err, errors.ErrUnsupported) {
 			t.Errorf("Path: error %v, want errors.ErrUnsupported", err)
 		}
-		if _, _, err := s.PutPath(t.Context(), key, interfaces.Text("body")); err != errors.ErrUnsupported {
+		if _, _, err := s.PutPath(t.Context(), key, interfaces.Text("body")); !same(err, errors.ErrUnsupported) {
 			t.Errorf("PutPath: error %v, want errors.ErrUnsupported", err)
 		}
 	})
@@ -207,7 +207,7 @@ func TestPathWaiterGivesUp(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
-			if _, _, err := p.Path(ctx, key); err != context.Canceled {
+			if _, _, err := p.Path(ctx, key); !same(err, context.Canceled) {
 				t.Errorf("Path whose context ends: error %v, want context.Canceled", err)
 			}
 		}()
@@ -266,7 +266,7 @@ func TestPathDoesNotOutlive(t *testing.T) {
 					go func() {
 						path, _, err := p.Path(t.Context(), key)
 						got, _ := os.ReadFile(path)
-						if body == "" && err != cacheerr.ErrMiss || body != "" && string(got) != body {
+						if body == "" && !same(err, cacheerr.ErrMiss) || body != "" && string(got) != body {
 							t.Errorf("Path: %q and error %v, want %q", got, err, body)
 						}
 					}()

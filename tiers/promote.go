@@ -18,7 +18,7 @@ import (
 // there, for the caller and for the layers between. No layer is given a copy
 // that has failed in this search.
 func (f *fetch) promote(ctx context.Context, hit found) (near found, next int) {
-	near, next = hit, -1
+	near = hit
 	if _, ok := hit.entry.Text(); !ok {
 		if near, next = f.pour(ctx, hit); next >= 0 {
 			return found{}, next

@@ -34,7 +34,7 @@ func wantIn(t *testing.T, r *rig, key interfaces.Key, body string, names ...stri
 		delete(all, name)
 	}
 	for name, f := range all {
-		if got, err := read(t, f.full, key); err != cacheerr.ErrMiss {
+		if got, err := read(t, f.full, key); !same(err, cacheerr.ErrMiss) {
 			t.Errorf("layer %s has %q (error %v), want nothing", name, got, err)
 		}
 	}
@@ -221,7 +221,7 @@ func TestPutFails(t *testing.T) {
 		r := newRig(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		r.near.onPut = func(context.Context, interfaces.Key, interfaces.Entry) error { cancel(); return errIll }
-		if err := r.Put(ctx, key, interfaces.Text("body")); err != context.Canceled {
+		if err := r.Put(ctx, key, interfaces.Text("body")); !same(err, context.Canceled) {
 			t.Errorf("Put: error %v, want context.Canceled itself", err)
 		}
 		r.events.want(t, "stack put failed")

@@ -86,7 +86,7 @@ func TestCounters(t *testing.T) {
 	far.onGet = func(context.Context, interfaces.Key) error { return errIll }
 	wantMiss(t, s, keyOf("absent"))
 	far.onGet = func(context.Context, interfaces.Key) error { return cacheerr.ErrExpired }
-	if _, err := read(t, s, keyOf("absent")); err != cacheerr.ErrExpired {
+	if _, err := read(t, s, keyOf("absent")); !same(err, cacheerr.ErrExpired) {
 		t.Errorf("Get of an expired entry: %v", err)
 	}
 	if _, err := s.Stat(t.Context(), keyOf("a")); err != nil { // no Get
