@@ -69,6 +69,7 @@ func (a *app) serveGo(ctx context.Context, in io.Reader, out io.WriteCloser) err
 	h.report(ctx)
 	closeErr := out.Close()
 	a.letGo()
+	server.Touch(ctx)
 	return errors.Join(err, closeErr, h.close())
 }
 
