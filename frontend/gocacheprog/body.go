@@ -5,20 +5,20 @@ package gocacheprog
 import (
 	"bufio"
 	"bytes"
-	"encoding/base64"
 	"io"
 )
 
 // body is the body of a put as it comes in: a JSON string of base64. It is read
 // to its end, or drained, before the next request is read.
 type body struct {
-	in    *bufio.Reader
-	left  int64 // bytes that the request promised and that were not read yet
-	begun bool
-	ended bool  // the closing quote was read
-	err   error // the stream can be read no further
-	spare [3]byte
-	rest  []byte // decoded, but not read yet
+	in     *bufio.Reader
+	left   int64 // bytes that the request promised and that were not read yet
+	begun  bool
+	padded bool  // nothing but the closing quote may follow
+	ended  bool  // the closing quote was read
+	err    error // the stream can be read no further
+	spare  [3]byte
+	rest   []byte // decoded, but not read yet
 }
 
 func (r *reader) body(size int64) *body { return &body{in: r.in, left: size} }
@@ -120,10 +120,14 @@ func (b *body) decode(p []byte) int {
 }
 
 func (b *body) decodeInto(p, digits []byte) int {
-	n, err := base64.StdEncoding.Decode(p, digits)
-	if err != nil {
+	n, err := decodeBase64(p, digits)
+	switch {
+	case b.padded:
+		b.err = protocolError("a body is not base64: it goes on after its padding")
+	case err != nil:
 		b.err = protocolError("a body is not base64: %v", err)
 	}
+	b.padded = padding(digits) > 0
 	_, _ = b.in.Discard(len(digits)) // it is buffered
 	return n
 }

@@ -14,9 +14,12 @@ type entries struct{ next tiers.Observer }
 
 // Observe implements [tiers.Observer].
 func (e entries) Observe(event tiers.Event) {
-	// Only records have tags.
+	// Only records have tags, and only they are asked for with Stat.
 	if event.Layer == "" || event.Tag != "" && event.Err == nil {
 		return
+	}
+	if event.Op == tiers.OpStat {
+		event.Op = tiers.OpGet
 	}
 	e.next.Observe(event)
 }

@@ -29,6 +29,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tiercecache/tierce/encoding"
@@ -72,25 +73,23 @@ type Options struct {
 
 // Server answers one go command. Make one with [New].
 type Server struct {
-	opts  Options
-	cache interfaces.Cache // nil if it could not be opened
+	opts    Options
+	cache   interfaces.Cache // nil if it could not be opened
+	openErr error            // why
 
-	private     interfaces.Cache // nil until it is needed
+	private     atomic.Pointer[interfaces.Cache] // nil until it is needed
 	privateErr  error
 	privateOnce sync.Once
 
-	missed   map[interfaces.Key]time.Time // when a record was missing, by its key
-	missedMu sync.Mutex
+	used   []interfaces.Key             // records of hits, see Touch
+	missed map[interfaces.Key]time.Time // when a record was missing, by its key
+	seenMu sync.Mutex                   // guards used and missed
 
 	answers  answers
 	warned   sync.Map       // kinds of trouble that the user was told of
 	requests sync.WaitGroup // that are being answered
-	bodies   chan struct{}  // places for bodies in memory
+	held     atomic.Int64   // bytes of bodies in memory
 }
-
-// bodyPlaces is how many bodies may be in memory at the same time: the go
-// command puts about as many at once as there are cores.
-const bodyPlaces = 8
 
 // New returns a server that has not begun.
 func New(opts Options) *Server {
@@ -106,9 +105,7 @@ func New(opts Options) *Server {
 	if opts.Clock == nil {
 		opts.Clock = time.Now
 	}
-	return &Server{
-		opts: opts, missed: make(map[interfaces.Key]time.Time), bodies: make(chan struct{}, bodyPlaces),
-	}
+	return &Server{opts: opts, missed: make(map[interfaces.Key]time.Time)}
 }
 
 type nobody struct{}
@@ -160,6 +157,7 @@ func (s *Server) end(req request, err error) error {
 func (s *Server) open(ctx context.Context) {
 	cache, err := s.opts.Open(ctx)
 	if err != nil {
+		s.openErr = err
 		s.warn("open", fmt.Sprintf("building without a cache: %v", err))
 		return
 	}
@@ -182,8 +180,7 @@ func (s *Server) dispatch(ctx context.Context, reader *reader, req request) erro
 			s.answers.refuse(req.ID, "a get needs an ActionID")
 			return nil
 		}
-		s.get(ctx, req)
-		return nil
+		return s.get(ctx, req)
 	case "put":
 		return s.put(ctx, reader, req)
 	case "close":
@@ -200,22 +197,40 @@ func (s *Server) dispatch(ctx context.Context, reader *reader, req request) erro
 
 // get answers a get: here if the cache is local, which saves the hand-over
 // between goroutines that would be the larger part of the work.
-func (s *Server) get(ctx context.Context, req request) {
+func (s *Server) get(ctx context.Context, req request) error {
+	record, err := records.Key(req.ActionID)
+	if err != nil {
+		return err
+	}
 	if s.opts.Local {
-		s.answers.get(req.ID, s.lookup(ctx, req.ActionID))
-		return
+		s.answerGet(req.ID, record, s.lookup(ctx, record))
+		return nil
 	}
 	s.requests.Go(func() {
-		found, err := patiently(ctx, s.opts.Patience, func(ctx context.Context) found {
-			return s.lookup(ctx, req.ActionID)
-		})
+		answer, err := patiently(ctx, s.opts.Patience, func(ctx context.Context) found { return s.lookup(ctx, record) })
 		if err != nil {
 			s.warn("slow", fmt.Sprintf("the cache did not answer within %v; going on without it where it does not", s.opts.Patience))
-			found.err = &cacheerr.BackendNotAvailableError{Tier: "cache", Err: err}
-			s.tellGet(found)
+			answer.err = &cacheerr.BackendNotAvailableError{Tier: "cache", Err: err}
 		}
-		s.answers.get(req.ID, found)
+		s.answerGet(req.ID, record, answer)
 	})
+	return nil
+}
+
+// answerGet tells the observer of a get and answers it. A miss is remembered:
+// what the go command makes now is what the action costs.
+func (s *Server) answerGet(id int64, record interfaces.Key, answer found) {
+	event := tiers.Event{Op: tiers.OpGet, Result: tiers.Hit, Size: answer.size, Cost: answer.cost}
+	s.seenMu.Lock()
+	if answer.err != nil {
+		event = tiers.Event{Op: tiers.OpGet, Result: tiers.Miss, Reason: cacheerr.MissReason(answer.err), Err: answer.err}
+		s.missed[record] = s.opts.Clock()
+	} else {
+		s.used = append(s.used, record)
+	}
+	s.seenMu.Unlock()
+	s.opts.Observer.Observe(event)
+	s.answers.get(id, answer)
 }
 
 // patiently returns what ask returns, or an error when that takes too long. Ask
@@ -245,39 +260,21 @@ type found struct {
 }
 
 // lookup finds what an action led to.
-func (s *Server) lookup(ctx context.Context, action []byte) found {
-	record, err := records.Key(action)
-	if err != nil {
-		return found{err: err}
-	}
+func (s *Server) lookup(ctx context.Context, record interfaces.Key) found {
 	answer := s.lookupIn(ctx, s.cache, record)
-	if answer.err != nil && s.private != nil {
-		if private := s.lookupIn(ctx, s.private, record); private.err == nil {
-			answer = private
+	if private := s.private.Load(); answer.err != nil && private != nil {
+		if answer := s.lookupIn(ctx, *private, record); answer.err == nil {
+			return answer
 		}
 	}
-	if answer.err != nil {
-		s.missedMu.Lock()
-		s.missed[record] = s.opts.Clock()
-		s.missedMu.Unlock()
-	}
-	s.tellGet(answer)
 	return answer
-}
-
-func (s *Server) tellGet(answer found) {
-	event := tiers.Event{Op: tiers.OpGet, Result: tiers.Hit, Size: answer.size, Cost: answer.cost}
-	if answer.err != nil {
-		event = tiers.Event{Op: tiers.OpGet, Result: tiers.Miss, Reason: cacheerr.MissReason(answer.err), Err: answer.err}
-	}
-	s.opts.Observer.Observe(event)
 }
 
 func (s *Server) lookupIn(ctx context.Context, cache interfaces.Cache, record interfaces.Key) found {
 	if cache == nil {
 		return found{err: cacheerr.ErrMiss}
 	}
-	head, err := headOf(ctx, cache, record)
+	head, err := interfaces.Stat(ctx, cache, record)
 	if err != nil {
 		return found{err: err}
 	}
@@ -288,18 +285,14 @@ func (s *Server) lookupIn(ctx context.Context, cache interfaces.Cache, record in
 	if err != nil {
 		return found{err: err}
 	}
-	path, body, err := interfaces.Path(ctx, cache, key)
+	path, size, err := interfaces.Path(ctx, cache, key)
+	if err == nil {
+		err = checkText(path)
+	}
 	if err == nil && !s.opts.Local {
 		err = checkFile(path, head.Tag)
 	}
-	return found{output: head.Tag, size: body.Size, at: head.Time, path: path, cost: head.Cost, err: err}
-}
-
-// headOf returns the head of a record and counts as a use of it: the record
-// and its output are evicted together.
-func headOf(ctx context.Context, cache interfaces.Cache, record interfaces.Key) (interfaces.Head, error) {
-	_, head, err := interfaces.Path(ctx, cache, record)
-	return head, err
+	return found{output: head.Tag, size: size, at: head.Time, path: path, cost: head.Cost, err: err}
 }
 
 // checkFile compares a file that may have come from another machine with the
@@ -329,23 +322,17 @@ func (s *Server) put(ctx context.Context, reader *reader, req request) error {
 		}
 		return nil
 	}
-	if req.BodySize > maxInMemory {
+	if req.BodySize > maxInMemory || !s.hold(req.BodySize) {
 		return s.putLarge(ctx, reader, req)
 	}
-	s.bodies <- struct{}{}
 	buf, err := reader.bytes(req.BodySize)
 	if err != nil {
-		<-s.bodies
 		return err
 	}
 	s.requests.Go(func() {
-		defer func() { <-s.bodies }()
-		if sha256.Sum256(buf) != [sha256.Size]byte(req.OutputID) {
-			s.answers.refuse(req.ID, errOtherBody.Error())
-			return
-		}
-		s.keep(ctx, req, func() (interfaces.Entry, error) {
-			return interfaces.Stream(bytes.NewReader(buf), int64(len(buf))), nil
+		defer s.held.Add(-req.BodySize)
+		s.keep(ctx, req, sha256.Sum256(buf), func() interfaces.Entry {
+			return interfaces.Stream(bytes.NewReader(buf), int64(len(buf)))
 		})
 	})
 	return nil

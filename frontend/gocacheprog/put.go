@@ -5,69 +5,63 @@ package gocacheprog
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"hash"
 	"io"
-	"os"
 	"time"
+	"unicode/utf8"
 
-	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/tiers"
 )
 
-// maxInMemory is the longest body in bytes that is held in memory; a longer one
-// goes to a file first. Nearly all that the go command puts is shorter.
-const maxInMemory = 4 << 20
+const (
+	// maxInMemory is the longest body in bytes that is held in memory; a longer
+	// one goes to a file first. Nearly all that the go command puts is shorter.
+	maxInMemory = 4 << 20
+	// maxHeld is how many bytes of bodies are held in memory at the same time. A
+	// body that comes when the cache is that far behind goes to a file too, so
+	// that standard input is read on.
+	maxHeld = 32 << 20
+)
 
-var errOtherBody = errors.New("the body is not the one that the OutputID names; it was not stored")
+// hold reports whether a body of size bytes may be held in memory; the caller
+// then takes size off held when it is no longer.
+func (s *Server) hold(size int64) bool {
+	if s.held.Add(size) <= maxHeld {
+		return true
+	}
+	s.held.Add(-size)
+	return false
+}
 
-// putLarge writes a body that is too long for the memory into a temporary file,
-// at the pace of the go command and of no cache, and has it stored from there.
+// putLarge reads a body that is not held in memory at the pace of the go
+// command and of no cache, and has it stored from there.
 func (s *Server) putLarge(ctx context.Context, reader *reader, req request) error {
-	body := reader.body(req.BodySize)
-	spool, err := os.CreateTemp("", "tierce-body-*")
-	if err != nil {
-		s.answers.refuse(req.ID, fmt.Sprintf("no temporary directory takes the body: %v; set TMPDIR to one that does", err))
-		return body.drain()
-	}
-	digest := sha256.New()
-	_, err = io.Copy(io.MultiWriter(spool, digest), body)
-	if closeErr := spool.Close(); err == nil {
-		err = closeErr
-	}
-	if rest := body.drain(); rest != nil {
-		_ = os.Remove(spool.Name())
-		return rest
+	spool, digest := newSpool(), sha256.New()
+	if _, err := io.Copy(io.MultiWriter(spool, digest), reader.body(req.BodySize)); err != nil {
+		spool.remove()
+		return err
 	}
 	s.requests.Go(func() {
-		defer os.Remove(spool.Name()) //nolint:errcheck // in the system's temporary directory
-		if err := spooled(err, digest, req); err != nil {
-			s.answers.refuse(req.ID, err.Error())
-			return
-		}
-		s.keep(ctx, req, func() (interfaces.Entry, error) { return interfaces.OpenFile(spool.Name()) })
+		defer spool.remove()
+		s.keep(ctx, req, [sha256.Size]byte(digest.Sum(nil)), spool.entry)
 	})
 	return nil
 }
 
-func spooled(err error, digest hash.Hash, req request) error {
-	if err != nil {
-		return fmt.Errorf("no temporary directory takes the body: %w; set TMPDIR to one that does", err)
-	}
-	if string(digest.Sum(nil)) != string(req.OutputID) {
-		return errOtherBody
-	}
-	return nil
-}
+const errOtherBody = "the body is not the one that the OutputID names; it was not stored"
 
 // opener opens the body of a put once more.
-type opener func() (interfaces.Entry, error)
+type opener func() interfaces.Entry
 
-// keep stores an output and its record and answers. Trouble of the cache is no
-// trouble of the build while the private cache takes the body.
-func (s *Server) keep(ctx context.Context, req request, open opener) {
+// keep stores an output, whose SHA-256 is sum, and its record, and answers.
+// Trouble of the cache is no trouble of the build while the private cache takes
+// the body.
+func (s *Server) keep(ctx context.Context, req request, sum [sha256.Size]byte, open opener) {
+	if string(sum[:]) != string(req.OutputID) {
+		s.answers.refuse(req.ID, errOtherBody)
+		return
+	}
 	path, err := s.keepIn(ctx, req, open)
 	event := tiers.Event{Op: tiers.OpPut, Result: tiers.Stored, Size: req.BodySize}
 	if err != nil {
@@ -85,7 +79,7 @@ func (s *Server) keep(ctx context.Context, req request, open opener) {
 // keepIn stores in the cache, with patience if it is not local.
 func (s *Server) keepIn(ctx context.Context, req request, open opener) (string, error) {
 	if s.cache == nil {
-		return "", cacheerr.ErrClosed
+		return "", s.openErr
 	}
 	if s.opts.Local {
 		return s.store(ctx, s.cache, req, open)
@@ -111,12 +105,16 @@ func (s *Server) keepPrivate(ctx context.Context, req request, open opener, why 
 		if s.cache != nil {
 			s.warn("private", fmt.Sprintf("the cache takes no more, so this build's results go to a temporary directory: %v", why))
 		}
-		s.private, s.privateErr = s.opts.Private(ctx)
+		cache, err := s.opts.Private(ctx)
+		if s.privateErr = err; err == nil {
+			s.private.Store(&cache)
+		}
 	})
-	if s.privateErr != nil {
-		return "", fmt.Errorf("neither the cache nor a temporary directory takes the output (%w; %w): make room, or set TIERCE_DIR or TMPDIR to a directory that can be written to", why, s.privateErr)
+	var path string
+	err := s.privateErr
+	if err == nil {
+		path, err = s.store(ctx, *s.private.Load(), req, open)
 	}
-	path, err := s.store(ctx, s.private, req, open)
 	if err != nil {
 		return "", fmt.Errorf("neither the cache nor a temporary directory takes the output (%w; %w): make room, or set TIERCE_DIR or TMPDIR to a directory that can be written to", why, err)
 	}
@@ -135,7 +133,7 @@ func (s *Server) store(ctx context.Context, cache interfaces.Cache, req request,
 	if err != nil {
 		return "", err
 	}
-	path, err := putPath(ctx, cache, output, open)
+	path, err := putPath(ctx, cache, output, open())
 	if err != nil {
 		return "", err
 	}
@@ -146,35 +144,38 @@ func (s *Server) store(ctx context.Context, cache interfaces.Cache, req request,
 	return path, nil
 }
 
-// putPath puts the body under output and returns its path.
-func putPath(ctx context.Context, cache interfaces.Cache, output interfaces.Key, open opener) (string, error) {
-	entry, err := open()
-	if err != nil {
-		return "", err
-	}
-	defer entry.Close() //nolint:errcheck // only read
+// putPath puts an output and returns its path.
+func putPath(ctx context.Context, cache interfaces.Cache, output interfaces.Key, entry interfaces.Entry) (path string, err error) {
 	if c, ok := cache.(pathPutter); ok {
-		path, _, err := c.PutPath(ctx, output, entry)
-		return path, err
+		path, _, err = c.PutPath(ctx, output, entry)
+	} else if err = cache.Put(ctx, output, entry); err == nil {
+		path, _, err = interfaces.Path(ctx, cache, output)
 	}
-	if err := cache.Put(ctx, output, entry); err != nil {
-		return "", err
+	if err == nil {
+		err = checkText(path)
 	}
-	path, _, err := interfaces.Path(ctx, cache, output)
 	return path, err
+}
+
+// checkText returns an error for a path that JSON cannot carry.
+func checkText(path string) error {
+	if !utf8.ValidString(path) {
+		return fmt.Errorf("the path %q is not UTF-8, as the GOCACHEPROG protocol wants it; choose another directory", path)
+	}
+	return nil
 }
 
 // pathPutter is a [tiers.Stack], which does not count the Path after a Put as
 // a use.
 type pathPutter interface {
-	PutPath(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (string, interfaces.Head, error)
+	PutPath(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (path string, size int64, err error)
 }
 
 // cost returns how long it took from the missed get of an action to now: what
 // it costs to make its output again.
 func (s *Server) cost(record interfaces.Key) time.Duration {
-	s.missedMu.Lock()
-	defer s.missedMu.Unlock()
+	s.seenMu.Lock()
+	defer s.seenMu.Unlock()
 	since, ok := s.missed[record]
 	if !ok {
 		return 0

@@ -35,8 +35,9 @@ type reader struct{ in *bufio.Reader }
 func newReader(in io.Reader) *reader { return &reader{bufio.NewReaderSize(in, 64<<10)} }
 
 // maxRequest is the longest request in bytes, without its body: those of the go
-// command are shorter than 300.
-const maxRequest = 64 << 10
+// command are shorter than 300. One that has to be looked at again at each of
+// its braces takes some milliseconds at this length, and the square of more.
+const maxRequest = 4 << 10
 
 // request reads the next request, but not its body. The end of the stream
 // between two requests is io.EOF.
@@ -78,7 +79,7 @@ func (r *reader) skipSpace() error {
 // object reads the bytes of one JSON object, valid until the next read.
 func (r *reader) object() ([]byte, error) {
 	text, err := r.in.ReadSlice('}')
-	if err == nil && text[0] == '{' && bytes.IndexByte(text[1:], '{') < 0 && bytes.IndexByte(text, '\\') < 0 && bytes.Count(text, quote)%2 == 0 {
+	if err == nil && text[0] == '{' && len(text) <= maxRequest && bytes.IndexByte(text[1:], '{') < 0 && bytes.IndexByte(text, '\\') < 0 && bytes.Count(text, quote)%2 == 0 {
 		return text, nil
 	}
 	return r.anyObject(bytes.Clone(text), err)
@@ -141,8 +142,9 @@ func (req *request) parse(text []byte) bool {
 			req.BodySize, rest, ok = cutInt(value)
 		case "Command":
 			var command []byte
-			command, rest, ok = cutString(value)
-			req.Command = commandName(command)
+			if command, rest, ok = cutString(value); ok {
+				req.Command, ok = commandName(command)
+			}
 		case "ActionID":
 			req.ActionID, rest, ok = cutBase64(value)
 		case "OutputID":
@@ -163,17 +165,17 @@ func (req *request) parse(text []byte) bool {
 	}
 }
 
-// commandName returns the command without an allocation for those there are.
-func commandName(name []byte) string {
+// commandName returns a command that there is, without an allocation.
+func commandName(name []byte) (command string, ok bool) {
 	switch string(name) {
 	case "get":
-		return "get"
+		return "get", true
 	case "put":
-		return "put"
+		return "put", true
 	case "close":
-		return "close"
+		return "close", true
 	}
-	return string(name)
+	return "", false
 }
 
 func cutString(text []byte) (value, rest []byte, ok bool) {
@@ -202,6 +204,19 @@ func cutBase64(text []byte) (value, rest []byte, ok bool) {
 		return nil, nil, false
 	}
 	value = make([]byte, base64.StdEncoding.DecodedLen(len(digits)))
-	n, err := base64.StdEncoding.Decode(value, digits)
+	n, err := decodeBase64(value, digits)
 	return value[:n], rest, err == nil
 }
+
+// decodeBase64 decodes digits, and nothing else: package base64 skips line
+// feeds, which a JSON string cannot have.
+func decodeBase64(p, digits []byte) (n int, err error) {
+	n, err = base64.StdEncoding.Decode(p, digits)
+	if err == nil && (len(digits)%4 != 0 || n != len(digits)/4*3-padding(digits)) {
+		err = base64.CorruptInputError(n)
+	}
+	return n, err
+}
+
+// padding returns with how many padding characters digits end.
+func padding(digits []byte) int { return len(digits) - len(bytes.TrimRight(digits, "=")) }

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gocacheprog
+
+import (
+	"io"
+
+	"github.com/tiercecache/tierce/interfaces"
+)
+
+// Request is what a [Reader] reads.
+type Request = request
+
+// MaxRequest is the longest request in bytes that a Reader takes.
+const MaxRequest = maxRequest
+
+// Reader reads the go command's stream.
+type Reader struct{ r *reader }
+
+// NewReader returns the reader of a server whose standard input is in.
+func NewReader(in io.Reader) Reader { return Reader{newReader(in)} }
+
+// Request reads a request.
+func (r Reader) Request() (Request, error) { return r.r.request() }
+
+// Bytes reads a body into memory.
+func (r Reader) Bytes(size int64) ([]byte, error) { return r.r.bytes(size) }
+
+// Body returns a body to be read.
+func (r Reader) Body(size int64) io.Reader { return r.r.body(size) }
+
+// Rest returns what was not read yet.
+func (r Reader) Rest() io.Reader { return r.r.in }
+
+// Spool is a body between the go command and the cache.
+type Spool struct{ s *spool }
+
+// NewSpool returns an empty one.
+func NewSpool() Spool { return Spool{newSpool()} }
+
+// Write adds to the body.
+func (s Spool) Write(p []byte) (int, error) { return s.s.Write(p) }
+
+// Entry returns the body.
+func (s Spool) Entry() interfaces.Entry { return s.s.entry() }
+
+// InMemory returns how many bytes of the body are in memory.
+func (s Spool) InMemory() int { return s.s.extra.Len() }
+
+// Remove lets go of the body.
+func (s Spool) Remove() { s.s.remove() }
