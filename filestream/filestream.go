@@ -119,6 +119,7 @@ func open(ctx context.Context, dir string, opts Options, fs vfs.FS) (*Cache, err
 		return nil, &cacheerr.BackendNotAvailableError{Tier: tierName, Err: err}
 	}
 	c := &Cache{dir: dir, fs: fs, opts: opts}
+	c.heads.sync = opts.Durability != DurabilityNone
 	c.heads.fs, c.heads.dir, c.heads.lock = fs, filepath.Join(dir, "heads"), c.statePath("heads.lock")
 	c.proofs.open = func() (vfs.File, error) { return openState(fs, c.statePath("verified")) }
 	c.usage = usage{fs: fs, path: c.statePath("usage"), lock: c.statePath("usage.lock"), now: opts.Clock}

@@ -31,6 +31,7 @@ type heads struct {
 	dir   string // for the files
 	lock  string // path of the lock that keeps the two together
 	aside bool   // files have no attributes here
+	sync  bool   // heads aside are synced, as bodies are
 	mu    sync.Mutex
 }
 
@@ -115,6 +116,9 @@ func (h *heads) replace(key interfaces.Key, tmp string, head []byte) error {
 		return err
 	}
 	_, err = file.Write(head)
+	if err == nil && h.sync {
+		err = file.Sync()
+	}
 	err = errors.Join(err, file.Close())
 	if err == nil {
 		err = renameInto(h.fs, tmp, keyPath(h.dir, key))
@@ -130,6 +134,17 @@ func (h *heads) drop(key interfaces.Key) {
 	if h.aside {
 		_ = h.fs.Remove(keyPath(h.dir, key))
 	}
+}
+
+// syncNames makes the name of a head that is aside durable.
+func (h *heads) syncNames(key interfaces.Key) error {
+	if !h.aside {
+		return nil
+	}
+	if err := h.fs.SyncDir(filepath.Dir(keyPath(h.dir, key))); err != nil {
+		return err
+	}
+	return h.fs.SyncDir(h.dir)
 }
 
 // renameInto renames and makes the directory of to when that is missing:

@@ -249,18 +249,25 @@ func (w *sink) WriteString(text string) (int, error) {
 // settle does what follows once the file id has its name as an entry.
 func (c *Cache) settle(ctx context.Context, key interfaces.Key, id uint64, replaced int64) error {
 	path := c.entryPath(key)
-	info, err := c.fs.Stat(path)
-	if err != nil { // replaced or removed by somebody at this very moment
-		return nil //nolint:nilerror // it was stored
-	}
-	if info.ID == id { // what was written needs no verification
-		c.proofs.add(proofOf(key, info))
+	if info, err := c.fs.Stat(path); err == nil { // else somebody removed it at this very moment
+		if info.ID == id { // what was written needs no verification
+			c.proofs.add(proofOf(key, info))
+		}
+		c.usage.add(info.Disk - replaced)
 	}
 	if c.opts.Durability == DurabilityFull {
-		if err := c.fs.SyncDir(filepath.Dir(path)); err != nil {
+		if err := errors.Join(c.syncNames(path), c.heads.syncNames(key)); err != nil {
 			return failed("put", err)
 		}
 	}
-	c.usage.add(info.Disk - replaced)
 	return c.holdCap(ctx)
+}
+
+// syncNames makes the name of an entry's file durable, and that of its
+// directory, which may be new.
+func (c *Cache) syncNames(path string) error {
+	if err := c.fs.SyncDir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	return c.fs.SyncDir(c.entriesDir())
 }
