@@ -233,6 +233,26 @@ func TestBehindFull(t *testing.T) {
 	})
 }
 
+// TestBehindRoom has two callers wait for room for one key: it needs one place.
+func TestBehindRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBehind(t, tiers.Options{QueueSize: 1, QueueWait: true})
+		held := b.hold()
+		for i := range 2 {
+			put(t, b, numbered(i), "body")
+			synctest.Wait()
+		}
+		for range 2 {
+			go put(t, b, numbered(2), "body")
+		}
+		held.open()
+		synctest.Wait()
+		put(t, b, numbered(3), "body") // waits for ever if a place was lost
+		b.close(t)
+		want(t, b.far.full, numbered(3), "body")
+	})
+}
+
 func TestBehindClose(t *testing.T) {
 	t.Run("drains", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -338,6 +358,9 @@ func TestBehindRemoved(t *testing.T) {
 				b.close(t)
 				wantMiss(t, b.near.full, key)
 				wantMiss(t, b.far.full, key)
+				if slices.Contains(b.events.linesOf("far"), "far behind dropped") {
+					t.Error("a worker looked for what was removed")
+				}
 			})
 		})
 		t.Run(name+" while it is sent", func(t *testing.T) {
@@ -346,6 +369,7 @@ func TestBehindRemoved(t *testing.T) {
 				held := b.hold()
 				put(t, b, key, "body")
 				synctest.Wait()
+				put(t, b, key, "once more")
 				go func() {
 					if err := remove(t.Context(), b); err != nil {
 						t.Errorf("%s: %v", name, err)
@@ -357,6 +381,9 @@ func TestBehindRemoved(t *testing.T) {
 				synctest.Wait()
 				b.close(t)
 				want(t, b.far.full, key, "after")
+				if n := b.far.puts.Load(); n != 2 {
+					t.Errorf("%d entries were sent, want 2: before and after", n)
+				}
 			})
 		})
 	}

@@ -20,11 +20,11 @@
 //
 // # Writing
 //
-// A Put reads the body once and ends with every layer having the entry or
-// nothing under its key, never an older entry. It fails only if no layer took
-// it. Layers with Behind are written later: their keys wait in a bounded queue,
-// and workers of the Stack send what the nearest layer has then. Insert asks
-// one layer, which decides for all.
+// A Put reads the body once. After it every layer that is written at once has
+// the entry, or nothing under its key: never an older one. It fails only if no
+// layer took the entry. Layers with Behind are written later: keys wait in a
+// bounded queue, and workers of the Stack send what the nearest layer has then.
+// Insert asks one layer, which decides for all.
 //
 // # Bodies
 //
@@ -36,9 +36,10 @@
 // # Concurrency
 //
 // Every method may be called by many goroutines at the same time, and Close
-// beside them. A copy that a Get makes never outlives a Put, Insert, Delete or
-// Clear of its key: these wait for it. Nothing else waits for another key.
-// Goroutines exist only as workers of the queue, from New to Close.
+// beside them. Callers of different keys never wait for each other, but for
+// room in the queue if Options say so. A copy that a Get makes never outlives a
+// Put, Insert, Delete or Clear of its key: these wait until it is made and make
+// an end of it. The only goroutines are the workers of the queue.
 //
 // # Errors
 //

@@ -16,10 +16,13 @@ type fetch struct {
 	stack   *Stack
 	op      Op
 	key     interfaces.Key
+	verdict verdict
 	skip    []int // layers that have answered already
 	failed  []int // layers that have failed
-	untried int   // the nearest layer that may still be given a copy of a stream
-	verdict verdict
+
+	untried   int   // the nearest layer that may still be given a copy of a stream
+	copied    []int // layers that were given a copy
+	overtaken bool  // the layer that decides has another entry by now: no copies
 }
 
 // found is an entry and the layer that has it.
@@ -106,13 +109,11 @@ func (f *fetch) bring(ctx context.Context, flight *flight, hit found) (near foun
 		}
 	}
 	flights := &f.stack.flights
-	if hit.at == 0 || !flights.promote(flight) {
+	if hit.at == 0 || f.overtaken || !flights.promote(flight) {
 		return hit, -1
 	}
 	near, next = f.promote(ctx, hit)
-	if flights.promoted(flight) {
-		f.stack.dropNearer(ctx, f.op, hit.at, f.key)
-	}
+	f.uncopy(ctx, flights.promoted(flight))
 	return near, next
 }
 

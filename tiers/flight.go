@@ -4,6 +4,7 @@ package tiers
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -20,17 +21,21 @@ import (
 //
 // No goroutine is started for a flight: the caller that began it fetches.
 type flights struct {
-	landed atomic.Uint64 // how many flights are over
+	landed [64]atomic.Uint64 // how many flights are over, by the key's first bits
 	mu     sync.Mutex
 	byKey  map[interfaces.Key]*flight // guarded by mu; linked through next
 }
+
+// landings returns a number that is another one when a flight for key has
+// landed since. Now and then it is for another key, which costs one question.
+func (t *flights) landings(key *interfaces.Key) uint64 { return t.landed[key[0]%64].Load() }
 
 // flight is one fetch.
 type flight struct {
 	next      *flight       // guarded by flights.mu: of the same key
 	shared    bool          // whether others may wait for the answer
 	promoting bool          // guarded by flights.mu: copies are being made
-	stale     bool          // guarded by flights.mu: what it fetched is replaced or removed
+	stale     int           // guarded by flights.mu: layers nearer than this must have no copy
 	done      chan struct{} // closed when it is over
 
 	// The answer, to be read once done is closed.
@@ -79,7 +84,7 @@ func (t *flights) land(key interfaces.Key, f *flight) {
 	} else {
 		delete(t.byKey, key)
 	}
-	t.landed.Add(1)
+	t.landed[key[0]%64].Add(1)
 	t.mu.Unlock()
 	close(f.done)
 }
@@ -100,35 +105,38 @@ func (t *flights) unlink(first, f *flight) *flight {
 func (t *flights) promote(f *flight) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f.promoting = !f.stale
+	f.promoting = f.stale == 0
 	return f.promoting
 }
 
-// promoted reports whether the copies have to go again, because the entry was
-// replaced or removed since f began.
-func (t *flights) promoted(f *flight) (stale bool) {
+// promoted returns the layer before which copies have to go again, because the
+// entry was replaced or removed since f began; 0 if they may stay.
+func (t *flights) promoted(f *flight) (stale int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f.promoting = false
 	return f.stale
 }
 
-// settle makes an end of copies of what was under key until now: those that are
-// being made are waited for, and whoever makes them removes them. Nobody joins
-// a settled flight.
-func (t *flights) settle(ctx context.Context, key interfaces.Key) {
+// everyLayer is farther than any layer.
+const everyLayer = math.MaxInt
+
+// settle makes an end of copies, in layers nearer than the one given, of what
+// was under key until now: those that are being made are waited for, and
+// whoever makes them removes them. Nobody joins a settled flight.
+func (t *flights) settle(ctx context.Context, key interfaces.Key, layer int) {
 	t.mu.Lock()
-	first := t.discard(key)
+	first := t.discard(key, layer)
 	t.mu.Unlock()
 	first.waitAll(ctx)
 }
 
-// settleAll settles every key.
+// settleAll settles every key in every layer.
 func (t *flights) settleAll(ctx context.Context) {
 	var promoting []*flight
 	t.mu.Lock()
 	for key := range t.byKey {
-		promoting = append(promoting, t.discard(key))
+		promoting = append(promoting, t.discard(key, everyLayer))
 	}
 	t.mu.Unlock()
 	for _, first := range promoting {
@@ -138,10 +146,10 @@ func (t *flights) settleAll(ctx context.Context) {
 
 // discard makes all flights of key stale and returns those that are making
 // copies, linked. It needs mu.
-func (t *flights) discard(key interfaces.Key) (promoting *flight) {
+func (t *flights) discard(key interfaces.Key, layer int) (promoting *flight) {
 	for f := t.byKey[key]; f != nil; {
 		next := f.next
-		f.stale, f.next = true, nil
+		f.stale, f.next = layer, nil
 		if f.promoting {
 			f.next, promoting = promoting, f
 		}

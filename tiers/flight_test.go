@@ -45,7 +45,10 @@ func TestSingleFlight(t *testing.T) {
 		{"a large stream", large, func(*rig) {}, 1000, 1, nil},
 		{"a small stream that no nearer layer takes", "body", func(r *rig) { r.near.onPut, r.middle.onPut = refuse, refuse }, 1000, 1, nil},
 		{"a large stream that no nearer layer takes", large, func(r *rig) { r.near.onPut, r.middle.onPut = refuse, refuse }, 20, 20, nil},
-		{"a miss", "body", func(r *rig) { _ = r.far.full.Delete(context.Background(), key) }, 1000, 1, cacheerr.ErrMiss},
+		{"a miss", "body", func(r *rig) {
+			_ = r.far.full.Delete(context.Background(), key)
+			r.middle.onGet = func(context.Context, interfaces.Key) error { return errIll }
+		}, 1000, 1, cacheerr.ErrMiss},
 	} {
 		t.Run("R15 "+test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -64,6 +67,11 @@ func TestSingleFlight(t *testing.T) {
 				}
 				held.open()
 				synctest.Wait()
+				for _, event := range r.events.seen {
+					if event.Result == tiers.Miss && event.Layer == "" && event.Reason != cacheerr.ReasonIllTier {
+						t.Fatalf("a caller's event gives the reason %q, want that a tier was ill", event.Reason)
+					}
+				}
 				if got := r.far.gets.Load(); got != test.fetches {
 					t.Errorf("the far layer was asked %d times, want %d", got, test.fetches)
 				}
@@ -261,7 +269,7 @@ func TestRemovedWhileCopied(t *testing.T) {
 				r, key := newRig(t), keyOf("key")
 				put(t, r.far, key, "body")
 				held := make(gate)
-				r.middle.afterPut = held.pass
+				r.near.afterPut = held.pass
 				go want(t, r, key, "body")
 				synctest.Wait()
 				want(t, r.near.full, key, "body")
@@ -282,6 +290,25 @@ func TestRemovedWhileCopied(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestReadOnlyIsNotTouched is about a layer that must not be written to, among
+// those whose copies have to go.
+func TestReadOnlyIsNotTouched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, key := newRig(t, func(layers []tiers.Layer) { layers[1].ReadOnly = true }), keyOf("key")
+		put(t, r.far, key, "body")
+		held := make(gate)
+		r.near.afterPut = held.pass
+		go want(t, r, key, "body")
+		synctest.Wait()
+		go put(t, r, key, "new")
+		held.open()
+		synctest.Wait()
+		if n := r.middle.puts.Load() + r.middle.deletes.Load(); n != 0 {
+			t.Errorf("a read-only layer was written to %d times", n)
+		}
+	})
 }
 
 // TestNobodyJoinsTheRemoved is about one who asks for a key after it was

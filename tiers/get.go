@@ -24,7 +24,7 @@ func (s *Stack) Get(ctx context.Context, key interfaces.Key) (interfaces.Entry, 
 	if err := s.check(ctx); err != nil {
 		return interfaces.Entry{}, err
 	}
-	landed, start := s.flights.landed.Load(), s.begin()
+	landed, start := s.flights.landings(&key), s.begin()
 	entry, err := s.layers[0].Tier.Get(ctx, key)
 	if err != nil {
 		return s.getFar(ctx, key, err, landed, start)
@@ -36,8 +36,8 @@ func (s *Stack) Get(ctx context.Context, key interfaces.Key) (interfaces.Entry, 
 	return entry, nil
 }
 
-// getFar goes on with a Get that layer 0 answered with near, when landed
-// flights were over.
+// getFar goes on with a Get that layer 0 answered with near. Before that,
+// flights.landings was landed.
 func (s *Stack) getFar(ctx context.Context, key interfaces.Key, near error, landed uint64, start time.Time) (interfaces.Entry, error) {
 	s.tell(ctx, Event{Op: OpGet, Layer: s.layers[0].Name, Key: key}, start, near)
 	f := fetch{stack: s, op: OpGet, key: key}
@@ -84,12 +84,12 @@ func (f *fetch) share(ctx context.Context, landed uint64) (found, error) {
 	return found{}, f.miss()
 }
 
-// lead fetches for everybody who waits for flight. If any flight has landed
-// since the caller asked layer 0, layer 0 may have the key by now.
+// lead fetches for everybody who waits for flight. If another has landed since
+// the caller asked layer 0, layer 0 may have the key by now.
 func (f *fetch) lead(ctx context.Context, flight *flight, landed uint64) (found, error) {
 	defer f.stack.flights.land(f.key, flight)
 	from := 1
-	if f.stack.flights.landed.Load() != landed {
+	if f.stack.flights.landings(&f.key) != landed {
 		from = 0
 	}
 	hit, err := f.run(ctx, flight, from)

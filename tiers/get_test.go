@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/tiercecache/tierce/cachetest"
 	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/tiers"
@@ -40,7 +41,7 @@ func TestPromotion(t *testing.T) {
 		put(t, r.far, key, "body")
 		want(t, r, key, "body")
 		r.events.want(t, "near get miss absent", "middle get miss absent", "far get hit",
-			"near get promoted", "middle get promoted", "stack get hit")
+			"middle get promoted", "near get promoted", "stack get hit")
 		want(t, r.near, key, "body")
 		want(t, r.middle, key, "body")
 		if got := r.far.gets.Load(); got != 1 {
@@ -146,6 +147,42 @@ func TestConsumedStreams(t *testing.T) {
 	})
 }
 
+// TestStreamsAreClosed goes every way that a large body takes, over layers that
+// fail the test if one is not closed.
+func TestStreamsAreClosed(t *testing.T) {
+	key := keyOf("key")
+	for name, use := range map[string]func(s *tiers.Stack) error{
+		"Get": func(s *tiers.Stack) error { _, err := read(t, s, key); return err },
+		"GetBatch": func(s *tiers.Stack) error {
+			return s.GetBatch(t.Context(), []interfaces.Key{key, key}, func(int, interfaces.Entry, error) error { return nil })
+		},
+		"Path": func(s *tiers.Stack) error { _, _, err := s.Path(t.Context(), key); return err },
+		"Put":  func(s *tiers.Stack) error { return s.Put(t.Context(), key, stream(large)) },
+		"Insert": func(s *tiers.Stack) error {
+			_, err := s.Insert(t.Context(), key, stream(large))
+			return err
+		},
+		"Insert that finds another": func(s *tiers.Stack) error {
+			put(t, s, key, large)
+			_, err := s.Insert(t.Context(), key, stream(large))
+			return err
+		},
+	} {
+		for _, onPut := range []func(context.Context, interfaces.Key, interfaces.Entry) error{nil, refuse, spoil} {
+			ill := newFake(t)
+			ill.onPut = onPut
+			far := cachetest.NewFull(t)
+			put(t, far, key, large)
+			s := newStack(t, tiers.Options{}, tiers.Layer{Name: "bare", Tier: cachetest.Bare(cachetest.NewFull(t)), MaxBody: 10},
+				tiers.Layer{Name: "ill", Tier: disk{ill}}, tiers.Layer{Name: "near", Tier: cachetest.NewFull(t)},
+				tiers.Layer{Name: "far", Tier: far}, tiers.Layer{Name: "behind", Tier: cachetest.NewFull(t), Behind: true})
+			if err := use(s); err != nil && onPut == nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
 // TestBrokenBody is about a body that breaks while it is copied: that is the
 // failure of the layer it comes from, and the next one answers.
 func TestBrokenBody(t *testing.T) {
@@ -161,6 +198,16 @@ func TestBrokenBody(t *testing.T) {
 		want(t, s, key, body)
 		if got := seen.linesOf("broken"); !slices.Equal(got, []string{"broken get hit", "broken get failed"}) {
 			t.Errorf("events of the layer whose body breaks: %q", got)
+		}
+		if err := far.Delete(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		if err := near.Delete(t.Context(), key); err != nil && !errors.Is(err, cacheerr.ErrMiss) {
+			t.Fatal(err)
+		}
+		wantMiss(t, s, key)
+		if got := seen.linesOf("stack"); !slices.Equal(got, []string{"stack get miss ill tier"}) {
+			t.Errorf("when nobody else has it: %q, want a miss for an ill tier", got)
 		}
 	}
 }
@@ -181,7 +228,7 @@ func TestIllLayers(t *testing.T) {
 		r.near.onPut = refuse
 		want(t, r, key, "body")
 		r.events.want(t, "near get miss absent", "middle get miss absent", "far get hit",
-			"near get failed", "middle get promoted", "stack get hit")
+			"middle get promoted", "near get failed", "stack get hit")
 	})
 	t.Run("E6 are a bare miss when nobody has the key", func(t *testing.T) {
 		r := newRig(t)
@@ -198,6 +245,15 @@ func TestIllLayers(t *testing.T) {
 			t.Errorf("Get of a damaged entry: error %v, want cacheerr.ErrDamaged", err)
 		}
 		r.events.want(t, "near get miss damaged", "middle get miss absent", "far get failed", "stack get miss damaged")
+	})
+	t.Run("the nearest reason is the error", func(t *testing.T) {
+		r := newRig(t)
+		put(t, r.near, key, "body")
+		r.near.full.Damage(key)
+		r.far.onGet = func(context.Context, interfaces.Key) error { return cacheerr.ErrExpired }
+		if _, err := read(t, r, key); !errors.Is(err, cacheerr.ErrDamaged) {
+			t.Errorf("Get: error %v, want cacheerr.ErrDamaged of the nearest layer", err)
+		}
 	})
 	t.Run("damage is told though a farther layer answers", func(t *testing.T) {
 		r := newRig(t)

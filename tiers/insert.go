@@ -44,10 +44,19 @@ func (s *Stack) Insert(ctx context.Context, key interfaces.Key, entry interfaces
 	return inserted, err
 }
 
+// deciderOf returns the place of the layer that decides, below 0 if none.
+func deciderOf(layers []Layer) int {
+	at := len(layers) - 1
+	for at >= 0 && !layers[at].decides() {
+		at--
+	}
+	return at
+}
+
 // decide inserts entry into the layer that decides, and returns which that is.
 // Before that, a small body is read into memory.
 func (s *Stack) decide(ctx context.Context, key interfaces.Key, entry *interfaces.Entry) (at int, inserted bool, err error) {
-	for at = len(s.layers) - 1; at >= 0; at-- {
+	for at = s.decider; at >= 0; at-- {
 		l := &s.layers[at]
 		if !l.decides() {
 			continue
@@ -116,10 +125,10 @@ func (s *Stack) yield(ctx context.Context, key interfaces.Key, winner int) {
 		}
 		if entry, err := s.layers[winner].Tier.Get(ctx, key); err == nil {
 			if l.refuses(entry.Size) == nil {
-				_ = s.copy(ctx, OpInsert, Promoted, i, key, found{entry, winner}) // told
+				_ = s.copy(ctx, OpInsert, Stored, i, key, found{entry, winner}) // told
 			}
 			_ = entry.Close() // at most looked at
 		}
 	}
-	s.flights.settle(ctx, key)
+	s.flights.settle(ctx, key, winner)
 }

@@ -5,10 +5,13 @@ package tiers_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/tiercecache/tierce/cachetest"
 	cacheerr "github.com/tiercecache/tierce/errors"
@@ -120,15 +123,83 @@ func TestInsert(t *testing.T) {
 		}
 	})
 	t.Run("a broken body inserts nothing and is no failure of the layer", func(t *testing.T) {
-		_, _, remote, layers := full(t)
-		seen := &events{}
-		s := newStack(t, tiers.Options{Observer: seen}, layers...)
-		_, err := s.Insert(t.Context(), key, interfaces.Stream(onlyReader{strings.NewReader("short")}, 10))
-		if err == nil {
-			t.Error("Insert of half a body succeeds")
+		for _, body := range []string{"small", large} {
+			_, _, remote, layers := full(t)
+			seen := &events{}
+			s := newStack(t, tiers.Options{Observer: seen}, layers...)
+			_, err := s.Insert(t.Context(), key, interfaces.Stream(onlyReader{strings.NewReader(body)}, int64(len(body))+1))
+			if err == nil {
+				t.Error("Insert of half a body succeeds")
+			}
+			wantMiss(t, remote, key)
+			seen.want(t, "stack insert failed")
 		}
-		wantMiss(t, remote, key)
-		seen.want(t, "stack insert failed")
+	})
+}
+
+// heldDisk is a Full whose Gets have their answer and wait.
+type heldDisk struct {
+	*cachetest.Full
+	afterGet func()
+}
+
+func (d heldDisk) Get(ctx context.Context, key interfaces.Key) (interfaces.Entry, error) {
+	entry, err := d.Full.Get(ctx, key)
+	d.afterGet()
+	return entry, err
+}
+
+// TestWinnerStays is about another process that inserts into the layer that
+// decides while this one copies what a farther layer has: the winner stays, and
+// no nearer layer has anything else.
+func TestWinnerStays(t *testing.T) {
+	key := keyOf("key")
+	for _, body := range []string{"far", large} {
+		for name, get := range map[string]func(s *tiers.Stack) error{
+			"Get": func(s *tiers.Stack) error { _, err := read(t, s, key); return err },
+			"GetBatch": func(s *tiers.Stack) error {
+				return s.GetBatch(t.Context(), []interfaces.Key{key}, func(int, interfaces.Entry, error) error { return nil })
+			},
+			"Path": func(s *tiers.Stack) error { wantPath(t, s, key, "winner"); return nil },
+		} {
+			t.Run(fmt.Sprintf("R9 %s, %d bytes", name, len(body)), func(t *testing.T) {
+				near, decider, far, seen := newFake(t), cachetest.NewFull(t), newFar(t), &events{}
+				put(t, far, key, body)
+				far.afterGet = func() { insert(t, decider.Reopen(), key, interfaces.Text("winner"), true) }
+				s := newStack(t, tiers.Options{Observer: seen}, tiers.Layer{Name: "near", Tier: near},
+					tiers.Layer{Name: "disk", Tier: decider}, tiers.Layer{Name: "far", Tier: far, ReadOnly: true})
+				if err := get(s); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				want(t, decider, key, "winner")
+				wantMiss(t, near, key)
+				far.afterGet = nil
+				want(t, s, key, "winner")
+				if got := seen.linesOf("disk"); !slices.ContainsFunc(got, func(line string) bool { return strings.HasSuffix(line, "kept") }) {
+					t.Errorf("events of the disk %q, want one that says that it kept another", got)
+				}
+			})
+		}
+	}
+}
+
+// TestLoserSettlesCopies is about a Get that has fetched what the layer that
+// decides had before, when Insert finds another entry there.
+func TestLoserSettlesCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := keyOf("key")
+		near, decider, held := newFake(t), cachetest.NewFull(t), make(gate)
+		put(t, decider, key, "old")
+		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "near", Tier: near},
+			tiers.Layer{Name: "disk", Tier: heldDisk{decider, held.pass}})
+		go want(t, s, key, "old")
+		synctest.Wait()
+		put(t, decider.Reopen(), key, "winner") // by another process
+		insert(t, s, key, interfaces.Text("late"), false)
+		held.open()
+		synctest.Wait()
+		wantMiss(t, near, key)
+		want(t, decider, key, "winner")
 	})
 }
 

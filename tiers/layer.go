@@ -22,7 +22,8 @@ type Layer struct {
 	// Its entries cannot be replaced: they hide those of farther layers.
 	ReadOnly bool
 	// Behind makes writes wait in a queue, from which workers send them; reads
-	// and removals do not wait. Another layer must take writes at once.
+	// and removals do not wait. A write that fails is told and not tried again.
+	// Another layer must take writes at once.
 	Behind bool
 	// MaxBody is the largest body in bytes that the layer is given; 0 means
 	// any. A body of unknown size is not, until another layer has counted it.
@@ -59,7 +60,8 @@ func (s *Stack) takers(n int, size int64) (takers int) {
 	return takers
 }
 
-// decides reports whether the layer may be the one that Insert asks.
+// decides reports whether the layer may be the one that Insert asks: see
+// Stack.Insert.
 func (l *Layer) decides() bool {
 	_, ok := l.Tier.(interfaces.Inserter)
 	return ok && !l.ReadOnly && !l.Behind
@@ -114,16 +116,38 @@ func (s *Stack) ask(ctx context.Context, op Op, i int, key interfaces.Key) (inte
 	return entry, err
 }
 
+// errOvertaken is why a copy is not made where somebody has inserted another
+// entry meanwhile.
+var errOvertaken = errors.New("another entry is there")
+
 // give offers b to layer i. Done well, that is good: Stored or Promoted. A body
 // that fails of itself is no failure of the layer: nothing is told of it.
 func (s *Stack) give(ctx context.Context, op Op, good Result, i int, key interfaces.Key, b *body) error {
 	l := &s.layers[i]
 	start := s.begin()
-	err := l.Tier.Put(ctx, key, b.entry)
-	if err == nil || !b.faulty() {
+	err := s.write(ctx, good, i, key, b.entry)
+	switch {
+	case err == errOvertaken: //nolint:errorlint // never wrapped
+		s.tell(ctx, about(op, l.Name, &key, Kept, &b.entry.Head), start, nil)
+	case err == nil || !b.faulty():
 		s.tell(ctx, about(op, l.Name, &key, good, &b.entry.Head), start, err)
 	}
 	return err
+}
+
+// write puts entry into layer i. A copy must not replace what another process
+// has inserted into the layer that decides since that was asked.
+func (s *Stack) write(ctx context.Context, good Result, i int, key interfaces.Key, entry interfaces.Entry) error {
+	if good == Promoted && i == s.decider {
+		inserted, err := interfaces.Insert(ctx, s.layers[i].Tier, key, entry)
+		switch {
+		case err == nil && !inserted:
+			return errOvertaken
+		case !errors.Is(err, errors.ErrUnsupported):
+			return err
+		}
+	}
+	return s.layers[i].Tier.Put(ctx, key, entry)
 }
 
 // copy gives layer i what was found: text as it is, a stream by asking the

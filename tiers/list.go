@@ -22,7 +22,7 @@ func (s *Stack) List(ctx context.Context) iter.Seq2[interfaces.Key, error] {
 		}
 		l := listing{stack: s, yield: yield, seen: make(map[interfaces.Key]struct{})}
 		for i := range s.layers {
-			if l.stopped = l.stopped || !l.layer(ctx, i); l.stopped {
+			if !l.layer(ctx, i) {
 				return
 			}
 		}
@@ -34,12 +34,11 @@ func (s *Stack) List(ctx context.Context) iter.Seq2[interfaces.Key, error] {
 
 // listing is a List under way.
 type listing struct {
-	stack   *Stack
-	yield   func(interfaces.Key, error) bool
-	seen    map[interfaces.Key]struct{} // of the layers before
-	listed  bool                        // a layer has been listed to its end
-	failed  failures
-	stopped bool
+	stack  *Stack
+	yield  func(interfaces.Key, error) bool
+	seen   map[interfaces.Key]struct{} // of the layers before
+	listed bool                        // a layer has been listed to its end
+	failed failures
 }
 
 // layer yields the keys of layer i that no layer before it has. It reports

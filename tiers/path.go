@@ -66,28 +66,25 @@ type located struct {
 // one caller at a time does.
 func (f *fetch) path(ctx context.Context) (located, error) {
 	for {
-		landed := f.stack.flights.landed.Load()
+		landed := f.stack.flights.landings(&f.key)
 		where, err := f.pathNear(ctx)
 		if err == nil || !errors.Is(err, cacheerr.ErrMiss) {
 			return where, err
 		}
 		flight, lead := f.stack.flights.join(f.key)
-		switch {
-		case lead && landed == f.stack.flights.landed.Load():
-			where, err = f.pathFar(ctx, flight)
+		if lead {
+			where, err = f.pathFar(ctx, flight, landed)
 			if err != errStale { //nolint:errorlint // never wrapped
 				return where, err
 			}
-		case lead: // the layers with paths may have it by now
-			f.stack.flights.land(f.key, flight)
-		default:
-			if err := flight.wait(ctx); err != nil {
-				return located{}, err
-			}
-			if flight.answered && flight.err != nil {
-				f.verdict = flight.verdict
-				return located{}, flight.err
-			}
+			continue
+		}
+		if err := flight.wait(ctx); err != nil {
+			return located{}, err
+		}
+		if flight.answered && flight.err != nil {
+			f.verdict = flight.verdict
+			return located{}, flight.err
 		}
 	}
 }
@@ -96,7 +93,7 @@ func (f *fetch) path(ctx context.Context) (located, error) {
 // names those that said so.
 func (f *fetch) pathNear(ctx context.Context) (located, error) {
 	s := f.stack
-	f.skip, f.failed, f.verdict = f.skip[:0], nil, verdict{}
+	f.skip, f.failed, f.copied, f.overtaken, f.verdict = f.skip[:0], nil, nil, false, verdict{}
 	for i := range s.pathers {
 		p := &s.pathers[i]
 		start := s.begin()
@@ -124,11 +121,19 @@ func (f *fetch) pathNear(ctx context.Context) (located, error) {
 
 var errStale = errors.New("the entry was replaced or removed while it was copied")
 
-// pathFar asks the layers without paths and copies a hit to one with. It is
-// errStale if the entry was replaced or removed meanwhile.
-func (f *fetch) pathFar(ctx context.Context, flight *flight) (located, error) {
+// pathFar asks the layers without paths and copies a hit to one with. If
+// another flight has landed since the caller asked those with paths, they may
+// have the key by now. It is errStale if the entry was replaced or removed
+// meanwhile.
+func (f *fetch) pathFar(ctx context.Context, flight *flight, landed uint64) (located, error) {
 	flights := &f.stack.flights
 	defer flights.land(f.key, flight)
+	if flights.landings(&f.key) != landed {
+		where, err := f.pathNear(ctx)
+		if err == nil || !errors.Is(err, cacheerr.ErrMiss) {
+			return where, err
+		}
+	}
 	hit, err := f.lookupWhole(ctx)
 	if err != nil {
 		flight.answered = errors.Is(err, cacheerr.ErrMiss)
@@ -140,8 +145,8 @@ func (f *fetch) pathFar(ctx context.Context, flight *flight) (located, error) {
 		return located{}, errStale
 	}
 	where, err := f.place(ctx, hit)
-	if flights.promoted(flight) {
-		f.stack.dropPaths(ctx, f.op, f.key)
+	if stale := flights.promoted(flight); stale > 0 {
+		f.uncopy(ctx, stale)
 		return located{}, errStale
 	}
 	return where, err
@@ -170,7 +175,7 @@ func (f *fetch) place(ctx context.Context, hit found) (located, error) {
 			continue
 		}
 		err := f.lend(ctx, p.at, hit.at, &offered)
-		if err == nil {
+		if err == nil || f.overtaken {
 			var where located
 			if where.path, where.size, err = p.Path(ctx, f.key); err == nil {
 				return where, nil
@@ -185,13 +190,4 @@ func (f *fetch) place(ctx context.Context, hit found) (located, error) {
 		}
 	}
 	return located{}, f.miss()
-}
-
-// dropPaths removes key from the layers with paths.
-func (s *Stack) dropPaths(ctx context.Context, op Op, key interfaces.Key) {
-	for _, p := range s.pathers {
-		if l := &s.layers[p.at]; !l.ReadOnly && !l.Behind {
-			_ = s.drop(ctx, op, p.at, key) // told
-		}
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -130,6 +131,32 @@ func TestPath(t *testing.T) {
 		}
 		p.events.want(t, "disk path miss absent", "memory path miss absent", "remote path hit", "disk path failed", "stack path miss ill tier")
 	})
+	t.Run("a layer that refuses is not ill", func(t *testing.T) {
+		p := newPaths(t)
+		put(t, p.remote, key, "body")
+		p.disk.onPut = func(context.Context, interfaces.Key, interfaces.Entry) error {
+			return &cacheerr.EntryTooLargeError{Requested: 4, Available: 3}
+		}
+		if _, _, err := p.Path(t.Context(), key); !same(err, cacheerr.ErrMiss) {
+			t.Errorf("Path: error %v, want the bare cacheerr.ErrMiss", err)
+		}
+		if got := p.events.linesOf("stack"); !slices.Equal(got, []string{"stack path miss absent"}) {
+			t.Errorf("events %q, want a miss of an absent entry", got)
+		}
+	})
+	t.Run("half of a body goes to nobody", func(t *testing.T) {
+		first, second, remote := newFake(t), newFake(t), newFar(t)
+		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "first", Tier: disk{first}},
+			tiers.Layer{Name: "second", Tier: disk{second}}, tiers.Layer{Name: "remote", Tier: remote})
+		first.onPut = spoil
+		put(t, remote, key, large)
+		if _, _, err := s.Path(t.Context(), key); !same(err, cacheerr.ErrMiss) {
+			t.Errorf("Path: error %v, want the bare cacheerr.ErrMiss", err)
+		}
+		if n := second.puts.Load(); n != 0 {
+			t.Errorf("%d puts of half a body", n)
+		}
+	})
 	t.Run("the next layer with files takes what one refuses", func(t *testing.T) {
 		first, second, remote := newFake(t), newFake(t), newFar(t)
 		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "first", Tier: disk{first}},
@@ -190,6 +217,27 @@ func TestPathSingleFlight(t *testing.T) {
 		// Path copies to the disk and Get to memory too, from the disk by then.
 		if n := p.remote.gets.Load(); n != 1 {
 			t.Errorf("R15 the remote was asked %d times, want once", n)
+		}
+	})
+}
+
+// TestPathMissIsShared has a hundred callers want what nobody has.
+func TestPathMissIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPaths(t)
+		held := make(gate)
+		p.remote.onGet = func(context.Context, interfaces.Key) error { held.pass(); return nil }
+		for range 100 {
+			go func() {
+				if _, _, err := p.Path(t.Context(), keyOf("absent")); !same(err, cacheerr.ErrMiss) {
+					t.Errorf("Path: error %v, want the bare cacheerr.ErrMiss", err)
+				}
+			}()
+		}
+		held.open()
+		synctest.Wait()
+		if n := p.remote.gets.Load(); n != 1 {
+			t.Errorf("the remote was asked %d times, want once", n)
 		}
 	})
 }

@@ -16,7 +16,9 @@ import (
 //
 // A stream goes into the nearest layer that takes it and is read again from
 // there, for the caller and for the layers between. No layer is given a copy
-// that has failed in this search.
+// that has failed in this search, and none when the layer that decides an
+// Insert turns out to have another entry by now: that is asked before the
+// nearer ones where possible.
 func (f *fetch) promote(ctx context.Context, hit found) (near found, next int) {
 	near = hit
 	if _, ok := hit.entry.Text(); !ok {
@@ -24,9 +26,9 @@ func (f *fetch) promote(ctx context.Context, hit found) (near found, next int) {
 			return found{}, next
 		}
 	}
-	for i := f.untried; i < hit.at; i++ {
+	for i := hit.at - 1; i >= f.untried; i-- {
 		if f.takes(i, hit.entry.Size) {
-			_ = f.stack.copy(ctx, f.op, Promoted, i, f.key, near) // told; it does not fail the Get
+			f.gave(i, f.stack.copy(ctx, f.op, Promoted, i, f.key, near))
 		}
 	}
 	if f.stack.queue != nil && f.stack.queue.nearest < hit.at {
@@ -37,7 +39,29 @@ func (f *fetch) promote(ctx context.Context, hit found) (near found, next int) {
 
 // takes reports whether layer i is given a copy of size bytes.
 func (f *fetch) takes(i int, size int64) bool {
-	return f.stack.layers[i].takes(size) && !slices.Contains(f.failed, i)
+	return !f.overtaken && f.stack.layers[i].takes(size) && !slices.Contains(f.failed, i)
+}
+
+// gave takes note of what became of a copy for layer i. That it failed is told
+// and does not fail a Get.
+func (f *fetch) gave(i int, err error) {
+	switch {
+	case err == nil:
+		f.copied = append(f.copied, i)
+	case err == errOvertaken: //nolint:errorlint // never wrapped
+		f.overtaken = true
+	}
+}
+
+// uncopy removes the copies that were made in layers nearer than stale, and all
+// if the entry was overtaken.
+func (f *fetch) uncopy(ctx context.Context, stale int) {
+	for _, i := range f.copied {
+		if i < stale || f.overtaken {
+			_ = f.stack.drop(ctx, f.op, i, f.key) // told
+		}
+	}
+	f.copied = nil
 }
 
 // load reads the body of hit into memory if it is small. If it breaks that is
@@ -104,18 +128,9 @@ func (f *fetch) exchange(ctx context.Context, i, from int, offered *body) (inter
 func (f *fetch) lend(ctx context.Context, i, from int, offered *body) error {
 	start := f.stack.begin()
 	err := f.stack.give(ctx, f.op, Promoted, i, f.key, offered)
+	f.gave(i, err)
 	if err != nil && offered.faulty() {
 		f.broke(ctx, from, start, err)
 	}
 	return err
-}
-
-// dropNearer removes key from the layers nearer than far that copies may have
-// been made in.
-func (s *Stack) dropNearer(ctx context.Context, op Op, far int, key interfaces.Key) {
-	for i := range far {
-		if l := &s.layers[i]; !l.ReadOnly && !l.Behind {
-			_ = s.drop(ctx, op, i, key) // told
-		}
-	}
 }

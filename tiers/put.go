@@ -110,7 +110,7 @@ func (s *Stack) spread(ctx context.Context, op Op, key interfaces.Key, from foun
 
 // finish ends what stored something under key.
 func (s *Stack) finish(ctx context.Context, key interfaces.Key) {
-	s.flights.settle(ctx, key)
+	s.flights.settle(ctx, key, everyLayer)
 	if s.queue != nil {
 		s.queue.add(ctx, key, s.queue.wait)
 	}

@@ -206,16 +206,34 @@ func TestPutFails(t *testing.T) {
 		} {
 			if err := r.Put(t.Context(), key, entry); err == nil || strings.Contains(name, "fails") && !errors.Is(err, broken) {
 				t.Errorf("Put of a body that is %s: error %v", name, err)
+			} else if _, ok := errors.AsType[*cacheerr.TierFailures](err); ok {
+				t.Errorf("Put of a body that is %s: error %v, which blames layers", name, err)
 			}
 			r.events.want(t, "stack put failed")
 			wantIn(t, r, key, "")
 		}
+	})
+	t.Run("nor is one of which a layer reads more than it should have", func(t *testing.T) {
+		r := newRig(t)
+		r.near.onPut = func(_ context.Context, _ interfaces.Key, entry interfaces.Entry) error {
+			_, _ = io.CopyN(io.Discard, entry.Reader(), entry.Size+1)
+			return errIll
+		}
+		err := r.Put(t.Context(), key, interfaces.Stream(onlyReader{strings.NewReader(large + large)}, int64(len(large))))
+		if !errors.Is(err, errIll) {
+			t.Errorf("Put: error %v, want what the layer says of it", err)
+		}
+		r.events.want(t, "stack put failed")
 	})
 	t.Run("of unknown size where all have limits", func(t *testing.T) {
 		r := newRig(t, func(l []tiers.Layer) { l[0].MaxBody, l[1].MaxBody, l[2].MaxBody = 9, 9, 9 })
 		if err := r.Put(t.Context(), key, unsized(large)); err == nil || !strings.Contains(err.Error(), "Entry.Size") {
 			t.Errorf("Put: error %v, want one that says what to set", err)
 		}
+		if err := r.Put(t.Context(), key, unsized("a body")); err != nil {
+			t.Errorf("Put of a small body: %v", err)
+		}
+		wantIn(t, r, key, "a body", "near", "middle", "far")
 	})
 	t.Run("T10 the context's error is bare", func(t *testing.T) {
 		r := newRig(t)

@@ -51,6 +51,7 @@ const (
 type Stack struct {
 	layers   []Layer
 	pathers  []pather // those of layers that have paths, in order
+	decider  int      // place of the layer that decides an Insert, below 0 if none
 	observer Observer
 	timed    bool
 	clock    func() time.Time
@@ -99,7 +100,7 @@ func New(opts Options, layers ...Layer) (*Stack, error) {
 	if s.drain == 0 {
 		s.drain = defaultDrainTimeout
 	}
-	s.pathers = pathersOf(s.layers)
+	s.pathers, s.decider = pathersOf(s.layers), deciderOf(s.layers)
 	for _, l := range s.layers {
 		s.observe(Event{Op: OpOpen, Layer: l.Name, Result: Done})
 	}

@@ -67,13 +67,8 @@ func (s *Stack) Ping(ctx context.Context) error {
 // decides an Insert. It says nothing of a Put that replaces an entry, which
 // others may keep in nearer layers of their own.
 func (s *Stack) Consistency() interfaces.Consistency {
-	if s == nil {
+	if s == nil || s.decider < 0 {
 		return interfaces.ConsistencyUnknown
 	}
-	for i := len(s.layers) - 1; i >= 0; i-- {
-		if s.layers[i].decides() {
-			return interfaces.ConsistencyOf(s.layers[i].Tier)
-		}
-	}
-	return interfaces.ConsistencyUnknown
+	return interfaces.ConsistencyOf(s.layers[s.decider].Tier)
 }
