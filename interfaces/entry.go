@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -75,7 +76,7 @@ func Stream(r io.Reader, size int64) Entry {
 // regular file is an error, as is a file that cannot be opened: an
 // [fs.PathError].
 func OpenFile(path string) (Entry, error) {
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // who opens a named pipe waits for its writer
 	if err != nil {
 		return Entry{}, err
 	}
@@ -116,9 +117,10 @@ func (e *Entry) Reader() io.Reader {
 	return e.body
 }
 
-// AppendTo appends the body to dst and returns the longer slice: no allocation
-// when the body is in memory and fits. A body that is not as long as the head
-// says is [io.ErrUnexpectedEOF] or an error that says so.
+// AppendTo appends the body to dst and returns the longer slice, of as much of
+// the body as there was if it fails: no allocation when the body is in memory
+// and fits. A body that is shorter than the head says is [io.ErrUnexpectedEOF],
+// a longer one an error that says so.
 func (e *Entry) AppendTo(dst []byte) ([]byte, error) {
 	if e.body == nil {
 		return append(dst, e.text...), nil
@@ -128,17 +130,46 @@ func (e *Entry) AppendTo(dst []byte) ([]byte, error) {
 		return append(dst, rest...), err
 	}
 	start := len(dst)
-	if int64(cap(dst)-start) < e.Size {
-		dst = append(make([]byte, 0, int64(start)+e.Size), dst...)
-	}
-	dst = dst[:int64(start)+e.Size]
-	if n, err := io.ReadFull(e.body, dst[start:]); err != nil {
+	for left := e.Size; left > 0; {
+		room := int64(cap(dst) - len(dst))
+		piece := min(left, max(maxClaim, room, int64(len(dst))))
+		if room < piece {
+			dst = append(make([]byte, 0, int64(len(dst))+piece), dst...)
+		}
+		n, err := io.ReadFull(e.body, dst[len(dst):int64(len(dst))+piece])
+		dst = dst[:len(dst)+n]
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
-		return dst[:start+n], err
+		if err != nil {
+			return dst, err
+		}
+		left -= piece
 	}
-	return dst, nil
+	return dst, e.ended(dst[start:])
+}
+
+// maxClaim is how much memory in bytes a head's Size is given before as much of
+// the body was read.
+const maxClaim = 64 << 20
+
+// ended returns an error if the body goes on behind what was read. That is where
+// it looks for the next byte, and leaves everything as it was: a byte of its own
+// would be an allocation.
+func (e *Entry) ended(read []byte) error {
+	if len(read) == 0 {
+		read = make([]byte, 1)
+	}
+	place, last := read[len(read)-1:], read[len(read)-1]
+	_, err := io.ReadFull(e.body, place)
+	place[0] = last
+	switch err {
+	case io.EOF:
+		return nil
+	case nil:
+		return fmt.Errorf("the body is longer than the %d bytes that its head says", e.Size)
+	}
+	return err
 }
 
 // Bytes returns a copy of the body. It fails as [Entry.AppendTo] does.
