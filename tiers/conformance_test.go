@@ -7,8 +7,10 @@ import (
 	"testing"
 
 	"github.com/tiercecache/tierce/cachetest"
+	"github.com/tiercecache/tierce/filestream"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/internal/faulttier"
+	"github.com/tiercecache/tierce/memory"
 	"github.com/tiercecache/tierce/tiers"
 )
 
@@ -160,5 +162,37 @@ func TestConformanceOfStorage(t *testing.T) {
 			}
 		},
 		MaxBody: 1 << 18,
+	})
+}
+
+// TestConformanceOfMemoryAndDisk is about the tiers that everybody has.
+func TestConformanceOfMemoryAndDisk(t *testing.T) {
+	dirs := make(map[interfaces.Cache]string)
+	open := func(t *testing.T, dir string) interfaces.Cache {
+		t.Helper()
+		small, err := memory.New(memory.Options{MaxBytes: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := filestream.Open(t.Context(), dir, filestream.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newStack(t, tiers.Options{Observer: &tiers.Counters{}},
+			tiers.Layer{Name: "memory", Tier: small, MaxBody: 1 << 14}, tiers.Layer{Name: "disk", Tier: files})
+		dirs[s] = dir
+		return s
+	}
+	cachetest.Run(t, cachetest.Config{
+		Open: func(t *testing.T) interfaces.Cache {
+			t.Helper()
+			return open(t, t.TempDir())
+		},
+		Reopen: func(t *testing.T, closed interfaces.Cache) interfaces.Cache {
+			t.Helper()
+			return open(t, dirs[closed])
+		},
+		Require: everything(),
+		MaxBody: 1 << 20,
 	})
 }

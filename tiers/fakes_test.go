@@ -173,7 +173,8 @@ func (e *events) want(t *testing.T, lines ...string) {
 	}
 }
 
-// newStack returns a stack that is closed when the test ends.
+// newStack returns a stack that is closed when the test ends, and must have no
+// flight under way then.
 func newStack(tb testing.TB, opts tiers.Options, layers ...tiers.Layer) *tiers.Stack {
 	tb.Helper()
 	s, err := tiers.New(opts, layers...)
@@ -183,6 +184,9 @@ func newStack(tb testing.TB, opts tiers.Options, layers ...tiers.Layer) *tiers.S
 	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			tb.Errorf("Close: %v", err)
+		}
+		if n := s.Flights(); n != 0 {
+			tb.Errorf("%d flights have not landed at the end", n)
 		}
 	})
 	return s

@@ -109,7 +109,7 @@ func (f *fetch) bring(ctx context.Context, flight *flight, hit found) (near foun
 		}
 	}
 	flights := &f.stack.flights
-	if hit.at == 0 || f.overtaken || !flights.promote(flight) {
+	if hit.at == 0 || !flights.promote(flight) {
 		return hit, -1
 	}
 	near, next = f.promote(ctx, hit)

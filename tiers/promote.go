@@ -45,10 +45,10 @@ func (f *fetch) takes(i int, size int64) bool {
 // gave takes note of what became of a copy for layer i. That it failed is told
 // and does not fail a Get.
 func (f *fetch) gave(i int, err error) {
-	switch {
-	case err == nil:
+	switch err { //nolint:errorlint // never wrapped
+	case nil:
 		f.copied = append(f.copied, i)
-	case err == errOvertaken: //nolint:errorlint // never wrapped
+	case errOvertaken:
 		f.overtaken = true
 	}
 }
