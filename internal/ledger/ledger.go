@@ -5,7 +5,6 @@
 package ledger
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tiercecache/tierce/internal/lock"
+	"github.com/tiercecache/tierce/internal/vfs"
 	"github.com/tiercecache/tierce/tiers"
 )
 
@@ -56,25 +56,46 @@ func (l Line) add(other Line) Line {
 // directory must be there. A ledger that other processes keep locked for a
 // second is a cacheerr.FileLockTimeoutError, and the line is lost.
 func Append(ctx context.Context, path string, line Line) error {
-	text, err := json.Marshal(line)
+	text, err := json.Marshal(Line{}.add(line)) // which names no more than maxDamaged
 	if err != nil {
 		return err
 	}
 	return locked(ctx, path, func() error {
-		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-		if err != nil {
-			return err
+		size, err := write(path, text)
+		if err == nil && size > compactAt {
+			err = compact(path)
 		}
-		_, err = file.Write(append(text, '\n'))
-		info, statErr := file.Stat()
-		if err = errors.Join(err, statErr, file.Close()); err != nil {
-			return err
-		}
-		if info.Size() > compactAt {
-			return compact(path)
-		}
-		return nil
+		return err
 	})
+}
+
+// write adds a line to the file at path and returns how long that is then.
+func write(path string, text []byte) (size int64, err error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	info, err := file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	text = append(text, '\n')
+	if torn(file, info.Size()) {
+		text = append([]byte{'\n'}, text...)
+	}
+	n, err := file.Write(text)
+	return info.Size() + int64(n), err
+}
+
+// torn reports whether a file of size bytes ends within a line: whoever wrote it
+// crashed.
+func torn(file *os.File, size int64) bool {
+	last := []byte{'\n'}
+	if size > 0 {
+		_, _ = file.ReadAt(last, size-1) // that cannot be read: write on
+	}
+	return last[0] != '\n'
 }
 
 // Sum adds up the ledger at path, when whoever writes to it now is done. A
@@ -88,7 +109,7 @@ func Sum(ctx context.Context, path string) (Line, error) {
 		sum, err = read(path)
 		return err
 	})
-	if errors.Is(err, fs.ErrPermission) { // not ours to lock, but perhaps to read
+	if vfs.Refused(err) { // not ours to lock, but perhaps to read
 		sum, err = read(path)
 	}
 	return sum, err
@@ -104,15 +125,13 @@ func read(path string) (Line, error) {
 		return Line{}, err
 	}
 	sum := Line{}.add(Line{})
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, 2*compactAt)
-	for lines.Scan() {
+	for text := range bytes.Lines(text) {
 		var line Line
-		if json.Unmarshal(lines.Bytes(), &line) == nil { // else torn by a crash
+		if json.Unmarshal(text, &line) == nil { // else torn by a crash
 			sum = sum.add(line)
 		}
 	}
-	return sum, lines.Err()
+	return sum, nil
 }
 
 // compact replaces a ledger by one with a single line.

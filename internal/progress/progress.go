@@ -42,8 +42,8 @@ func (b *bar) report(done, total int) {
 		return
 	}
 	b.drawn = time.Now()
-	full := width * done / total
-	fmt.Fprintf(b.file, "\r%s [%-*s] %3d %%", b.title, width, cells[:full], 100*done/total)
+	done = min(done, total) // others may add parts meanwhile
+	fmt.Fprintf(b.file, "\r%s [%-*s] %3d %%", b.title, width, cells[:width*done/total], 100*done/total)
 }
 
 const cells = "========================================" // width of them
