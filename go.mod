@@ -14,6 +14,6 @@ require (
 )
 
 require (
-	github.com/klauspost/cpuid/v2 v2.2.10 // indirect
-	golang.org/x/tools v0.26.0 // indirect
+	github.com/klauspost/cpuid/v2 v2.4.2 // indirect
+	golang.org/x/tools v0.52.0 // indirect
 )

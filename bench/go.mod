@@ -9,7 +9,7 @@ require (
 
 require (
 	github.com/gofrs/flock v0.13.1 // indirect
-	github.com/klauspost/cpuid/v2 v2.2.10 // indirect
+	github.com/klauspost/cpuid/v2 v2.4.2 // indirect
 	github.com/maypok86/otter/v2 v2.4.0
 	github.com/zeebo/xxh3 v1.1.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
