@@ -70,7 +70,7 @@ func (s *subject) useUp() {
 			_ = op.call(cancelled, c)
 			_ = op.call(s.Context(), c)
 		}
-		for range interfaces.List(s.Context(), c) {
+		for range interfaces.List(s.Context(), c) { //nolint:errcheck // given up at once
 			break // a listing that is given up
 		}
 		each := func(int, interfaces.Entry, error) error { return errBody }

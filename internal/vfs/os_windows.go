@@ -5,6 +5,7 @@ package vfs
 import (
 	"io/fs"
 	"syscall"
+	"time"
 )
 
 func accessed(info fs.FileInfo) int64 {
@@ -14,4 +15,4 @@ func accessed(info fs.FileInfo) int64 {
 	return info.ModTime().UnixNano()
 }
 
-func retry(op func() error) error { return sharing.Do(op) }
+func retry(op func() error) error { return Retry{Sleep: time.Sleep}.Do(op) }

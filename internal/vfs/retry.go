@@ -24,9 +24,6 @@ type Retry struct {
 	Sleep func(time.Duration) // waits
 }
 
-// sharing is what Windows uses.
-var sharing = Retry{Sleep: time.Sleep}
-
 // pauses come from cuda.core's program cache, which met the same violations.
 var pauses = [...]time.Duration{
 	5 * time.Millisecond, 10 * time.Millisecond, 20 * time.Millisecond,

@@ -72,7 +72,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 // exit prints the error that a command ended with, if there is something to
 // say, and returns the exit code for it.
 func (a *app) exit(err error) int {
-	var code exitCode
+	var code exitError
 	switch {
 	case err == nil:
 		return exitOK
@@ -84,27 +84,27 @@ func (a *app) exit(err error) int {
 	switch {
 	case code.code != 0:
 		return code.code
-	case errors.As(err, &wrong), errors.As(err, new(usageError)):
+	case errors.As(err, &wrong), errors.As(err, new(usageError)), errors.As(err, new(cli.ExitCoder)): // help for what is not there
 		return exitUsage
 	}
 	return exitFailed
 }
 
-// exitCode is an error that decides the exit code; without err nothing is
+// exitError is an error that decides the exit code; without err nothing is
 // printed any more.
-type exitCode struct {
+type exitError struct {
 	code int
 	err  error
 }
 
-func (e exitCode) Error() string {
+func (e exitError) Error() string {
 	if e.err == nil {
 		return fmt.Sprintf("exit code %d", e.code)
 	}
 	return e.err.Error()
 }
 
-func (e exitCode) Unwrap() error { return e.err }
+func (e exitError) Unwrap() error { return e.err }
 
 // usageError is a wrong argument.
 type usageError struct{ error }

@@ -15,15 +15,16 @@ func count(n int64, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// size says a number of bytes for people: three digits and a binary unit.
+// size says a number of bytes for people: three digits, or four, and a binary
+// unit.
 func size(n int64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
 	value, unit := float64(n), 0
 	for value >= 1024 && unit < len(units)-1 {
 		value, unit = value/1024, unit+1
 	}
-	if unit == 0 {
-		return fmt.Sprintf("%d B", n)
+	if value > 999 { // with three digits it would be a power of ten
+		return fmt.Sprintf("%.0f %s", value, units[unit])
 	}
 	return fmt.Sprintf("%.3g %s", value, units[unit])
 }
@@ -31,7 +32,7 @@ func size(n int64) string {
 // duration says a duration for people: to a tenth of a second, or shorter.
 func duration(d time.Duration) string {
 	switch {
-	case d >= time.Minute:
+	case d.Round(time.Second/10) >= time.Minute:
 		return d.Round(time.Second).String()
 	case d >= time.Second:
 		return fmt.Sprintf("%.1f s", d.Seconds())

@@ -60,7 +60,7 @@ func (r *runner) run(ctx context.Context, args []string) error {
 	}
 	dir, err := os.MkdirTemp("", "tierce-run-")
 	if err != nil {
-		return exitCode{exitOwn, fmt.Errorf("no temporary directory: %w; set TMPDIR to one that can be written to", err)}
+		return exitError{exitOwn, fmt.Errorf("no temporary directory: %w; set TMPDIR to one that can be written to", err)}
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // in the system's temporary directory
 	r.report = filepath.Join(dir, "report.jsonl")
@@ -74,7 +74,7 @@ func (r *runner) run(ctx context.Context, args []string) error {
 	}
 	r.summarize(ctx)
 	if code != 0 {
-		return exitCode{code: code}
+		return exitError{code: code}
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func (r *runner) run(ctx context.Context, args []string) error {
 func (r *runner) environment(ctx context.Context, tmp string) ([]string, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, exitCode{exitOwn, fmt.Errorf("finding this very program: %w", err)}
+		return nil, exitError{exitOwn, fmt.Errorf("finding this very program: %w", err)}
 	}
 	env := environ(os.Environ())
 	cfg, err := r.app.load()
@@ -105,7 +105,11 @@ func (r *runner) environment(ctx context.Context, tmp string) ([]string, error) 
 	if other := env.get("GOCACHEPROG"); other != "" {
 		r.say(fmt.Sprintf("GOCACHEPROG is set (%s); Tierce takes its place for this command", other))
 	}
-	env.set("GOCACHEPROG", quote(self)+" "+helperArgs[0])
+	helper, ok := quote(self)
+	if !ok {
+		return nil, exitError{exitOwn, fmt.Errorf("GOCACHEPROG cannot name %s: with spaces and both kinds of quotes; move the program", self)}
+	}
+	env.set("GOCACHEPROG", helper+" "+helperArgs[0])
 	env.set(reportVariable, r.report)
 	env.set("TIERCE_DIR", cfg.Dir)
 	env.set("TIERCE_CONFIG", cmp.Or(cfg.File, "none")) // the helper has another working directory
@@ -119,15 +123,16 @@ func (r *runner) environment(ctx context.Context, tmp string) ([]string, error) 
 	return env, nil
 }
 
-// quote quotes a path as GOCACHEPROG wants it if it has spaces.
-func quote(path string) string {
+// quote quotes an absolute path as GOCACHEPROG wants it if it has spaces, and
+// reports whether that is possible.
+func quote(path string) (quoted string, ok bool) {
 	switch {
-	case !strings.ContainsAny(path, " \t\n\r'\""):
-		return path
+	case !strings.ContainsAny(path, " \t\n\r"):
+		return path, true
 	case !strings.Contains(path, "'"):
-		return "'" + path + "'"
+		return "'" + path + "'", true
 	}
-	return `"` + path + `"`
+	return `"` + path + `"`, !strings.Contains(path, `"`)
 }
 
 // environ is an environment as os/exec takes it: the last of a name counts.
@@ -159,9 +164,9 @@ func (r *runner) start(args, env []string) (int, error) {
 	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
 		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
-			return 0, exitCode{exitNotFound, fmt.Errorf("there is no command %q; check its name and PATH", args[0])}
+			return 0, exitError{exitNotFound, fmt.Errorf("there is no command %q; check its name and PATH", args[0])}
 		}
-		return 0, exitCode{exitNoExec, fmt.Errorf("%q cannot be executed: %w", args[0], err)}
+		return 0, exitError{exitNoExec, fmt.Errorf("%q cannot be executed: %w", args[0], err)}
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -185,7 +190,7 @@ func codeOf(err error) (int, error) {
 	case err == nil:
 		return 0, nil
 	case !errors.As(err, &exit):
-		return 0, exitCode{exitOwn, err}
+		return 0, exitError{exitOwn, err}
 	case endedBy(exit) != 0:
 		return exitSignal + endedBy(exit), nil
 	}

@@ -38,7 +38,7 @@ func (a *app) verify(ctx context.Context, repair bool) error {
 		err = a.printVerified(sum)
 	}
 	if err == nil && len(sum.Damaged) > 0 {
-		err = exitCode{code: exitFailed}
+		err = exitError{code: exitFailed}
 	}
 	return err
 }

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package command_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tiercecache/tierce/cmd/tierce/command"
+	"github.com/tiercecache/tierce/config"
+)
+
+// alone gives the test a home of its own, and none of the user's settings.
+func alone(t *testing.T) (home string) {
+	t.Helper()
+	home = t.TempDir()
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "TIERCE_") {
+			t.Setenv(name, "") // which brings it back at the end
+			if err := os.Unsetenv(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, name := range []string{"HOME", "USERPROFILE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA", "APPDATA"} {
+		t.Setenv(name, home)
+	}
+	t.Setenv("GOCACHEPROG", "")
+	return home
+}
+
+// tierce runs the command.
+func tierce(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = command.Execute(t.Context(), config.Builtin(), &out, &errs, args...)
+	return code, out.String(), errs.String()
+}
+
+// file makes a file and returns its path.
+func file(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tierce.yaml")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestWrongUse is V2 and DESIGN 8: each wrong use is one line that says what is
+// wrong and what would be right, and a documented exit code.
+func TestWrongUse(t *testing.T) {
+	alone(t)
+	dir := t.TempDir()
+	for _, test := range []struct {
+		args []string
+		code int
+		want []string // in the message
+	}{
+		{[]string{"bogus"}, 2, []string{`"bogus"`, `"tierce help"`}},
+		{[]string{"help", "bogus"}, 2, []string{"bogus"}},
+		{[]string{"--bogus"}, 2, []string{"-bogus", `"tierce --help"`}},
+		{[]string{"--dir"}, 2, []string{"--dir", "argument"}},
+		{[]string{"run"}, 2, []string{"needs a command", "tierce run -- go build"}},
+		{[]string{"run", "--"}, 2, []string{"needs a command"}},
+		{[]string{"run", "--bogus", "--", "x"}, 2, []string{"-bogus", `"tierce run --help"`}},
+		{[]string{"run", "--summary", "xml", "--", "x"}, 2, []string{`"xml"`, "text, json or none"}},
+		{[]string{"run", "--", "no-such-command"}, 127, []string{`"no-such-command"`, "PATH"}},
+		{[]string{"run", "--", filepath.Join(dir, "none")}, 127, []string{"none"}},
+		{[]string{"run", "--", dir}, 126, []string{dir, "cannot be executed"}},
+		{[]string{"go", "x"}, 2, []string{"no arguments", `"x"`}},
+		{[]string{"stats", "x"}, 2, []string{"no arguments", `"x"`}},
+		{[]string{"gc", "--force"}, 2, []string{"-force", `"tierce gc --help"`}},
+		{[]string{"clear", "all"}, 2, []string{"no arguments", `"all"`}},
+		{[]string{"verify", "--kep"}, 2, []string{"-kep"}},
+		{[]string{"version", "1"}, 2, []string{"no arguments", `"1"`}},
+		{[]string{"config", "show"}, 2, []string{"check or print", `"show"`}},
+		{[]string{"config", "check", "x"}, 2, []string{"no arguments", `"x"`}},
+		{[]string{"stats", "--json=perhaps"}, 2, []string{"json", `"perhaps"`}},
+		{[]string{"--max-bytes", "0", "config", "check"}, 2, []string{"--max-bytes", "cap of 0"}},
+		{[]string{"--max-bytes", "20 apples", "config", "check"}, 2, []string{"--max-bytes", "20GiB"}},
+		{[]string{"--memory-max-bytes", "-1", "run", "--", "x"}, 2, []string{"--memory-max-bytes", "cap of -1"}},
+		{[]string{"--config", dir, "config", "check"}, 2, []string{dir, "directory"}},
+		{[]string{"--config", filepath.Join(dir, "none"), "config", "print"}, 2, []string{"none", "--config"}},
+		{[]string{"--config", file(t, "tiers:\n  - type: filestreem\n"), "config", "check"}, 2, []string{":2:", "filestreem", "filestream", "memory"}},
+		{[]string{"--config", file(t, "tiers:\n  - typo: memory\n"), "run", "--", "x"}, 2, []string{":2:", "typo"}},
+		{[]string{"--config", file(t, "tiers:\n  - type: memory\n    options: {max_bytes: 0}\n"), "run", "--", "x"}, 2, []string{":3:", "max_bytes"}},
+		{[]string{"--dir", filepath.Join(dir, "none"), "stats"}, 2, []string{"no cache yet", "none", "tierce run"}},
+		{[]string{"--dir", filepath.Join(dir, "none"), "gc"}, 2, []string{"no cache yet"}},
+		{[]string{"--dir", filepath.Join(dir, "none"), "clear"}, 2, []string{"no cache yet"}},
+		{[]string{"--dir", filepath.Join(dir, "none"), "verify"}, 2, []string{"no cache yet"}},
+		{[]string{"--dir", file(t, ""), "stats"}, 1, []string{"filestream"}},
+	} {
+		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
+			code, stdout, stderr := tierce(t, test.args...)
+			if code != test.code {
+				t.Errorf("exit code %d, want %d", code, test.code)
+			}
+			if stdout != "" {
+				t.Errorf("printed %q, want nothing", stdout)
+			}
+			if !strings.HasPrefix(stderr, "tierce: ") || strings.Count(stderr, "\n") != 1 {
+				t.Errorf("said %q, want one line that begins with tierce:", stderr)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("said %q, want %q in it", stderr, want)
+				}
+			}
+		})
+	}
+	if _, err := os.Stat(filepath.Join(dir, "none")); err == nil {
+		t.Error("wrong use has made the directory")
+	}
+}
+
+// TestWrongVariable: a variable that has a typing error is not passed over.
+func TestWrongVariable(t *testing.T) {
+	alone(t)
+	t.Setenv("TIERCE_MAXBYTES", "1GiB")
+	code, _, stderr := tierce(t, "config", "check")
+	if code != 2 || !strings.Contains(stderr, "TIERCE_MAXBYTES") || !strings.Contains(stderr, "TIERCE_MAX_BYTES") {
+		t.Errorf("exit code %d and %q, want 2 and both names", code, stderr)
+	}
+}
+
+// TestHelp: help is an answer, not an error, and says the exit codes.
+func TestHelp(t *testing.T) {
+	alone(t)
+	for _, args := range [][]string{{}, {"help"}, {"--help"}, {"-h"}} {
+		code, stdout, stderr := tierce(t, args...)
+		if code != 0 || stderr != "" {
+			t.Errorf("tierce %q: exit code %d and %q on standard error", args, code, stderr)
+		}
+		for _, want := range []string{"tierce run -- go build ./...", "Exit codes", "verify", "--max-bytes"} {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("tierce %q: %q is not in the help", args, want)
+			}
+		}
+	}
+	for _, name := range []string{"run", "go", "stats", "gc", "clear", "verify", "config", "version"} {
+		if code, stdout, stderr := tierce(t, name, "--help"); code != 0 || !strings.Contains(stdout, "tierce "+name+" - ") || stderr != "" {
+			t.Errorf("tierce %s --help: exit code %d, %q", name, code, stderr)
+		}
+	}
+	if code, stdout, _ := tierce(t, "config"); code != 0 || !strings.Contains(stdout, "print") {
+		t.Errorf("tierce config: exit code %d and %q, want its commands", code, stdout)
+	}
+}
