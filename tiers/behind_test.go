@@ -234,23 +234,29 @@ func TestBehindFull(t *testing.T) {
 	})
 }
 
-// TestBehindRoom has two callers wait for room for one key: it needs one place.
+// TestBehindRoom has three callers wait for room for one key: it needs one place
+// at a time.
 func TestBehindRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBehind(t, tiers.Options{QueueSize: 1, QueueWait: true})
-		held := b.hold()
-		for i := range 2 {
+		b := newBehind(t, tiers.Options{QueueSize: 2, QueueWait: true})
+		step := make(chan struct{})
+		b.far.onPut = func(context.Context, interfaces.Key, interfaces.Entry) error { <-step; return nil }
+		for i := range 3 {
 			put(t, b, numbered(i), "body")
 			synctest.Wait()
 		}
-		for range 2 {
-			go put(t, b, numbered(2), "body")
+		for range 3 {
+			go put(t, b, numbered(3), "body")
 		}
-		held.open()
+		for range 3 {
+			synctest.Wait()
+			step <- struct{}{}
+		}
 		synctest.Wait()
-		put(t, b, numbered(3), "body") // waits for ever if a place was lost
+		close(step)
+		put(t, b, numbered(4), "body") // waits for ever if two places were lost
 		b.close(t)
-		want(t, b.far.full, numbered(3), "body")
+		want(t, b.far.full, numbered(4), "body")
 	})
 }
 
@@ -278,6 +284,8 @@ func TestBehindClose(t *testing.T) {
 			for i := range 5 {
 				put(t, b, numbered(i), "body")
 			}
+			synctest.Wait()
+			put(t, b, numbered(0), "while it is being sent")
 			start := time.Now()
 			err := b.Close()
 			if waited := time.Since(start); waited != time.Minute {

@@ -171,7 +171,7 @@ func TestStreamsAreClosed(t *testing.T) {
 		for _, onPut := range []func(context.Context, interfaces.Key, interfaces.Entry) error{nil, refuse, spoil} {
 			ill := newFake(t)
 			ill.onPut = onPut
-			far := cachetest.NewFull(t)
+			far := cachetest.Bare(cachetest.NewFull(t)) // without paths
 			put(t, far, key, large)
 			s := newStack(t, tiers.Options{}, tiers.Layer{Name: "bare", Tier: cachetest.Bare(cachetest.NewFull(t)), MaxBody: 10},
 				tiers.Layer{Name: "ill", Tier: disk{ill}}, tiers.Layer{Name: "near", Tier: cachetest.NewFull(t)},

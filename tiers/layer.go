@@ -127,7 +127,7 @@ func (s *Stack) give(ctx context.Context, op Op, good Result, i int, key interfa
 	start := s.begin()
 	err := s.write(ctx, good, i, key, b.entry)
 	switch {
-	case err == errOvertaken: //nolint:errorlint // never wrapped
+	case errors.Is(err, errOvertaken):
 		s.tell(ctx, about(op, l.Name, &key, Kept, &b.entry.Head), start, nil)
 	case err == nil || !b.faulty():
 		s.tell(ctx, about(op, l.Name, &key, good, &b.entry.Head), start, err)

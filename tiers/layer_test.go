@@ -169,6 +169,27 @@ func TestFailuresAreNamed(t *testing.T) {
 	})
 }
 
+// TestRefusalIsNoFailure is about a stack in a stack: what its layers refuse is
+// no failure of it.
+func TestRefusalIsNoFailure(t *testing.T) {
+	inner := cachetest.NewFull(t)
+	for name, test := range map[string]struct {
+		layer tiers.Layer
+		want  string
+	}{
+		"all layers refuse": {tiers.Layer{Name: "small", Tier: inner, MaxBody: 2}, "inner put refused"},
+		"a layer fails":     {tiers.Layer{Name: "ill", Tier: func() *fake { f := newFake(t); f.onPut = refuse; return f }()}, "inner put failed"},
+	} {
+		seen := &events{}
+		nested := newStack(t, tiers.Options{}, tiers.Layer{Name: "old", Tier: cachetest.NewFull(t), ReadOnly: true}, test.layer)
+		s := newStack(t, tiers.Options{Observer: seen}, tiers.Layer{Name: "inner", Tier: nested}, tiers.Layer{Name: "far", Tier: cachetest.NewFull(t)})
+		put(t, s, keyOf("key"), "body")
+		if got := seen.linesOf("inner"); !slices.Equal(got, []string{test.want}) {
+			t.Errorf("%s: events %q, want %q", name, got, test.want)
+		}
+	}
+}
+
 func TestListIsTheUnion(t *testing.T) {
 	a, b, c := keyOf("a"), keyOf("b"), keyOf("c")
 	fill := func(near, middle, far *cachetest.Full) {

@@ -74,7 +74,7 @@ func (f *fetch) path(ctx context.Context) (located, error) {
 		flight, lead := f.stack.flights.join(f.key)
 		if lead {
 			where, err = f.pathFar(ctx, flight, landed)
-			if err != errStale { //nolint:errorlint // never wrapped
+			if !errors.Is(err, errStale) {
 				return where, err
 			}
 			continue

@@ -4,6 +4,7 @@ package tiers
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -45,10 +46,10 @@ func (f *fetch) takes(i int, size int64) bool {
 // gave takes note of what became of a copy for layer i. That it failed is told
 // and does not fail a Get.
 func (f *fetch) gave(i int, err error) {
-	switch err { //nolint:errorlint // never wrapped
-	case nil:
+	switch {
+	case err == nil:
 		f.copied = append(f.copied, i)
-	case errOvertaken:
+	case errors.Is(err, errOvertaken):
 		f.overtaken = true
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tiercecache/tierce/cachetest"
 	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/tiers"
@@ -92,12 +93,27 @@ func TestCounters(t *testing.T) {
 	if _, err := s.Stat(t.Context(), keyOf("a")); err != nil { // no Get
 		t.Error(err)
 	}
+	if _, err := s.Stat(t.Context(), keyOf("nobody's")); err == nil { // nor this
+		t.Error("Stat of an absent key")
+	}
 	got := count.Snapshot()
 	wanted := tiers.Snapshot{Gets: 6, Hits: 2, Misses: 4, Puts: 3, Errors: 1, HitBytes: 8, PutBytes: 12, SecondsSaved: 3,
 		Tiers:       []tiers.TierSnapshot{{"near", 1, 5, 4, 0}, {"far", 1, 3, 3, 1}},
 		MissReasons: tiers.MissReasons{Absent: 1, Damaged: 3, Expired: 1, IllTier: 1}, Promotions: 1}
 	if !reflect.DeepEqual(got, wanted) {
 		t.Errorf("counted\n%+v, want\n%+v", got, wanted)
+	}
+}
+
+// TestUnknownSize is about a layer that cannot tell how long a body was.
+func TestUnknownSize(t *testing.T) {
+	var count tiers.Counters
+	s := newStack(t, tiers.Options{Observer: &count}, tiers.Layer{Name: "only", Tier: sick{cachetest.NewFull(t), []string{"Stat"}}})
+	if err := s.Put(t.Context(), keyOf("key"), unsized("body")); err != nil {
+		t.Fatal(err)
+	}
+	if got := count.Snapshot(); got.Puts != 1 || got.PutBytes != 0 {
+		t.Errorf("%d puts of %d bytes, want 1 of 0", got.Puts, got.PutBytes)
 	}
 }
 
