@@ -4,6 +4,7 @@ package filestream
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"time"
@@ -36,16 +37,24 @@ func (c *Cache) prepare() error {
 		return c.create()
 	}
 	if err != nil {
-		return err
+		return c.explain(err)
 	}
 	c.sweep(names)
 	return nil
 }
 
+// explain returns why the directory cannot be used in the user's terms.
+func (c *Cache) explain(err error) error {
+	if info, statErr := c.fs.Stat(c.dir); statErr == nil && info.Regular {
+		return fmt.Errorf("%s is a file, and a cache needs a directory: %w", c.dir, err)
+	}
+	return err
+}
+
 func (c *Cache) create() error {
 	for _, dir := range []string{c.entriesDir(), c.tmpDir(), c.statePath("")} {
 		if err := c.fs.MkdirAll(dir); err != nil {
-			return c.readable(err)
+			return c.readable(c.explain(err))
 		}
 	}
 	for name, text := range map[string]string{"README": readme, "CACHEDIR.TAG": cacheTag} {
