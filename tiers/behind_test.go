@@ -234,6 +234,28 @@ func TestBehindFull(t *testing.T) {
 	})
 }
 
+// TestBehindKeptWhenNothingIsRemoved is about a Delete that the stack cannot do:
+// what waits is sent all the same.
+func TestBehindKeptWhenNothingIsRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far, held := newFake(t), make(gate)
+		far.onPut = func(context.Context, interfaces.Key, interfaces.Entry) error { held.pass(); return nil }
+		s := newStack(t, tiers.Options{Workers: 1}, tiers.Layer{Name: "near", Tier: cachetest.NewFull(t)},
+			tiers.Layer{Name: "far", Tier: cachetest.Bare(far), Behind: true})
+		put(t, s, numbered(0), "body")
+		synctest.Wait()
+		put(t, s, numbered(1), "body")
+		for name, err := range map[string]error{"Delete": s.Delete(t.Context(), numbered(1)), "Clear": s.Clear(t.Context())} {
+			if !same(err, errors.ErrUnsupported) {
+				t.Errorf("%s: error %v, want errors.ErrUnsupported", name, err)
+			}
+		}
+		held.open()
+		synctest.Wait()
+		want(t, far.full, numbered(1), "body")
+	})
+}
+
 // TestBehindRoom has three callers wait for room for one key: it needs one place
 // at a time.
 func TestBehindRoom(t *testing.T) {

@@ -5,6 +5,7 @@ package tiers
 import (
 	"context"
 	"errors"
+	"slices"
 
 	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
@@ -19,11 +20,14 @@ func (s *Stack) Delete(ctx context.Context, key interfaces.Key) error {
 	if err := s.check(ctx); err != nil {
 		return err
 	}
+	if !s.canRemove(canDelete) {
+		return errors.ErrUnsupported
+	}
 	if s.queue != nil {
 		s.queue.forget(ctx, key)
 	}
 	defer s.flights.settle(ctx, key, everyLayer)
-	return s.remove(ctx, OpDelete, key, canDelete, func(c interfaces.Cache) error { return interfaces.Delete(ctx, c, key) })
+	return s.remove(ctx, OpDelete, key, func(c interfaces.Cache) error { return interfaces.Delete(ctx, c, key) })
 }
 
 // Clear implements [interfaces.Clearer]: it empties every layer that is not
@@ -33,11 +37,14 @@ func (s *Stack) Clear(ctx context.Context) error {
 	if err := s.check(ctx); err != nil {
 		return err
 	}
+	if !s.canRemove(canClear) {
+		return errors.ErrUnsupported
+	}
 	if s.queue != nil {
 		s.queue.forgetAll(ctx)
 	}
 	defer s.flights.settleAll(ctx)
-	return s.remove(ctx, OpClear, interfaces.Key{}, canClear, func(c interfaces.Cache) error { return interfaces.Clear(ctx, c) })
+	return s.remove(ctx, OpClear, interfaces.Key{}, func(c interfaces.Cache) error { return interfaces.Clear(ctx, c) })
 }
 
 func canDelete(c interfaces.Cache) bool {
@@ -52,17 +59,17 @@ func canClear(c interfaces.Cache) bool {
 	return clears || lists && canDelete(c)
 }
 
-// remove calls how for every layer that is not read-only, if all of them can.
-// One that turns out to be unable ends it: what nearer layers have lost by then
-// were copies, or what any cache may forget.
-func (s *Stack) remove(ctx context.Context, op Op, key interfaces.Key, can func(interfaces.Cache) bool, how func(interfaces.Cache) error) error {
+// canRemove reports whether can holds for every layer that is not read-only.
+func (s *Stack) canRemove(can func(interfaces.Cache) bool) bool {
+	return !slices.ContainsFunc(s.layers, func(l Layer) bool { return !l.ReadOnly && !can(l.Tier) })
+}
+
+// remove calls how for every layer that is not read-only. One that turns out to
+// be unable ends it: what nearer layers have lost by then were copies, or what
+// any cache may forget.
+func (s *Stack) remove(ctx context.Context, op Op, key interfaces.Key, how func(interfaces.Cache) error) error {
 	start := s.begin()
 	writable := s.writable()
-	for _, l := range writable {
-		if !can(l.Tier) {
-			return errors.ErrUnsupported
-		}
-	}
 	err := cacheerr.ErrReadOnly
 	if len(writable) > 0 {
 		err = s.removeFrom(ctx, writable, op, key, how)
