@@ -54,7 +54,8 @@ func (c *Cache) PutBatch(ctx context.Context, items []interfaces.Item) error {
 }
 
 // Insert implements [interfaces.Inserter]: the name is given with link, which
-// fails if it is taken. A damaged entry counts as absent.
+// fails if it is taken. A damaged entry counts as absent. On a file system
+// without links it is errors.ErrUnsupported.
 func (c *Cache) Insert(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (bool, error) {
 	if err := c.usable(ctx); err != nil {
 		return false, err
@@ -71,6 +72,8 @@ func (c *Cache) Insert(ctx context.Context, key interfaces.Key, entry interfaces
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return false, c.lost(key, err)
+	case errors.Is(err, errors.ErrUnsupported):
+		return false, err
 	case err != nil:
 		return false, notWritten("insert", err)
 	}

@@ -92,8 +92,14 @@ func (OS) Rename(from, to string) error {
 	return nil
 }
 
-// Link implements [FS].
-func (OS) Link(from, to string) error { return os.Link(from, to) }
+// Link implements [FS]. A file system without links answers EPERM.
+func (OS) Link(from, to string) error {
+	err := os.Link(from, to)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOTSUP) {
+		return errors.ErrUnsupported
+	}
+	return err
+}
 
 // Remove implements [FS].
 func (OS) Remove(path string) error { return os.Remove(path) }

@@ -41,6 +41,7 @@ type FS interface {
 	// Rename puts the file from in the place of to, atomically.
 	Rename(from, to string) error
 	// Link gives the file from the second name to; a taken name is fs.ErrExist.
+	// A system without links returns errors.ErrUnsupported.
 	Link(from, to string) error
 	// Remove deletes a file, or a directory that is empty.
 	Remove(path string) error
