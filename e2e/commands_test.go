@@ -24,7 +24,7 @@ import (
 
 // TestScripts runs the scripts of testdata. Beside the usual commands they have:
 //
-//	generate dir          the big module
+//	generate [-small] dir the big module, or one of fifteen packages
 //	sources dir           a copy of this repository
 //	warm                  $TIERCE_DIR has what the standard library compiles to
 //	native CMD...         a go command without Tierce: the reference
@@ -35,14 +35,19 @@ import (
 //	same FILE FILE        equal bytes
 //	exports LIST LIST     the files named in two outputs of go list are equal
 //	code N CMD...         run CMD, which must end with exit code N
-//	damage HOW N          harm every Nth entry of $TIERCE_DIR with a body; see damages
+//	damage HOW N          harm every Nth entry of $TIERCE_DIR that can be harmed so; see damages
 //	age DURATION          nobody has used the entries of $TIERCE_DIR for so long
 //	strange [-closed] DIR somebody else owns DIR, and lets nobody else write
 //
 // A COND is name=N, name>N or name<N; N may be another name.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata",
+	testscript.Run(t, scripts("testdata"))
+}
+
+// scripts returns how the scripts of dir are run.
+func scripts(dir string) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
@@ -62,7 +67,7 @@ func TestScripts(t *testing.T) {
 			"age":      age,
 			"strange":  strange,
 		},
-	})
+	}
 }
 
 func setup(env *testscript.Env) error {
@@ -88,8 +93,12 @@ func usage(ts *testscript.TestScript, neg, well bool, text string) {
 }
 
 func generate(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, neg, len(args) == 1, "generate dir")
-	ts.Check(big.write(ts.MkAbs(args[0])))
+	m := big
+	if len(args) > 1 && args[0] == "-small" {
+		m, args = small, args[1:]
+	}
+	usage(ts, neg, len(args) == 1, "generate [-small] dir")
+	ts.Check(m.write(ts.MkAbs(args[0])))
 }
 
 func sources(ts *testscript.TestScript, neg bool, args []string) {
@@ -147,13 +156,20 @@ func steps(ts *testscript.TestScript, neg bool, args []string) {
 
 func summary(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, len(args) > 0, "summary COND...")
-	trace := ts.ReadFile(filepath.Join(ts.Getenv("WORK"), traceFile))
+	numbers, err := summaryOf(ts.ReadFile(filepath.Join(ts.Getenv("WORK"), traceFile)))
+	ts.Check(err)
+	check(ts, args, numbers)
+}
+
+// summaryOf returns the numbers of the summary that trace ends with, and the
+// steps in it.
+func summaryOf(trace string) (map[string]float64, error) {
 	numbers, err := flatten([]byte(lastLine(trace)))
 	if err != nil {
-		ts.Fatalf("the last line of standard error is not a summary in JSON: %v: %q", err, lastLine(trace))
+		return nil, fmt.Errorf("the last line of standard error is not a summary in JSON: %w: %q", err, lastLine(trace))
 	}
 	maps.Copy(numbers, countSteps(trace))
-	check(ts, args, numbers)
+	return numbers, nil
 }
 
 func lastLine(text string) string {
@@ -341,9 +357,9 @@ func strange(ts *testscript.TestScript, neg bool, args []string) {
 	if runtime.GOOS == "windows" {
 		ts.Fatalf("strange is for systems with owners of files")
 	}
-	forbidden := os.FileMode(0o222)
+	allowed := os.FileMode(0o555)
 	if closed {
-		forbidden = 0o777
+		allowed = 0
 	}
 	var paths []string
 	ts.Check(filepath.Walk(ts.MkAbs(args[len(args)-1]), func(path string, _ os.FileInfo, err error) error {
@@ -351,9 +367,7 @@ func strange(ts *testscript.TestScript, neg bool, args []string) {
 		return err
 	}))
 	for _, path := range slices.Backward(paths) {
-		info, err := os.Stat(path)
-		ts.Check(err)
-		ts.Check(os.Chmod(path, info.Mode()&^forbidden))
+		ts.Check(os.Chmod(path, allowed))
 		if os.Getuid() == 0 {
 			ts.Check(os.Lchown(path, nobody, nobody))
 		}

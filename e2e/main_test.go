@@ -24,7 +24,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(suite{m}, map[string]func(){"probe": probe})
+	testscript.Main(suite{m}, map[string]func(){
+		"inside": inside,
+		"killer": killer,
+		"waiter": waiter,
+	})
 }
 
 // suite is a testing.M that has the command built first.
@@ -169,14 +173,41 @@ type outcome struct {
 	code           int
 }
 
+// module writes m to the directory name, under a path of its own, and returns it.
+func (p *place) module(name string, m module) module {
+	p.t.Helper()
+	m.path = "example.test/" + name
+	p.ok(m.write(p.path(name)))
+	return m
+}
+
+// prints fails the test unless the program at path prints what m's cmd/app does.
+func (p *place) prints(path string, m module) {
+	p.t.Helper()
+	end := p.must(".", p.path(path))
+	if got := end.stdout + end.stderr; got != m.output() {
+		p.t.Fatalf("%s prints %q, want %q", path, got, m.output())
+	}
+}
+
+// same fails the test unless two files are equal.
+func (p *place) same(a, b string) {
+	p.t.Helper()
+	p.ok(sameFiles(p.path(a), p.path(b)))
+}
+
+// verify fails the test if the cache has damage.
+func (p *place) verify() {
+	p.t.Helper()
+	p.must(".", "tierce", "verify")
+}
+
 // command returns a command in dir, a directory of p, with more environment.
 func (p *place) command(dir string, args []string, env ...string) *exec.Cmd {
 	cmd := exec.Command(args[0], args[1:]...)
-	if !strings.ContainsRune(args[0], filepath.Separator) {
-		for _, dir := range []string{world.bin, filepath.Join(world.env.GOROOT, "bin")} {
-			if path := filepath.Join(dir, args[0]+exe()); exists(path) {
-				cmd = exec.Command(path, args[1:]...)
-			}
+	for _, dir := range []string{world.bin, filepath.Join(world.env.GOROOT, "bin")} {
+		if path := filepath.Join(dir, args[0]+exe()); args[0] == filepath.Base(args[0]) && exists(path) {
+			cmd = exec.Command(path, args[1:]...)
 		}
 	}
 	cmd.Dir = p.path(dir)

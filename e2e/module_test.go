@@ -16,10 +16,15 @@ type module struct {
 	path     string // import path
 	packages int    // how many packages in a web of imports
 	whole    bool   // also with cgo, assembly, embed, vendor, internal, tests
+	salt     []int  // of package n, what its value has in addition; may be short
 }
 
 // big is the module of the issue: 125 packages of its own, 2 vendored ones.
 var big = module{path: "example.test/big", packages: 106, whole: true}
+
+// small is for tests of something else than the input. It needs nothing of the
+// standard library but the runtime.
+var small = module{path: "example.test/small", packages: 15}
 
 // write makes the module in the directory dir.
 func (m module) write(dir string) error {
@@ -51,13 +56,20 @@ const modulus = 1000003
 func (m module) values() []int {
 	values := make([]int, m.packages)
 	for i := range values {
-		values[i] = i
+		values[i] = i + m.salted(i)
 		for _, j := range below(i) {
 			values[i] += values[j]
 		}
 		values[i] %= modulus
 	}
 	return values
+}
+
+func (m module) salted(n int) int {
+	if n < len(m.salt) {
+		return m.salt[n]
+	}
+	return 0
 }
 
 // below returns the packages that package n imports: a web some fifteen deep,
@@ -72,7 +84,8 @@ func below(n int) []int {
 	return []int{n - 7, n - 10}
 }
 
-// output returns what the module's cmd/app prints.
+// output returns what the module's cmd/app prints; a small one does that on
+// standard error.
 func (m module) output() string {
 	sum := 0
 	for _, v := range m.values() {
@@ -128,7 +141,7 @@ func (m module) webPackage(n int) string {
 		fmt.Fprintf(&imports, "import \"MODULE/internal/i%02d\"\n", n%12)
 		fmt.Fprintf(&sum, ", i%02d.Zero", n%12)
 	}
-	return fmt.Sprintf(webSource, n, imports.String(), sum.String(), modulus)
+	return fmt.Sprintf(webSource, n, imports.String(), sum.String(), modulus, m.salted(n))
 }
 
 const webSource = `// Package p%03[1]d is one of many.
@@ -155,7 +168,7 @@ func Sum[T Number](numbers ...T) T {
 
 // Value is made from the values of the packages below.
 func Value() int {
-	pair := Pair[string, int]{"p%03[1]d", Sum(%[1]d%[3]s)}
+	pair := Pair[string, int]{"p%03[1]d", Sum(%[1]d, %[5]d%[3]s)}
 	return pair.Value %% %[4]d
 }
 `
@@ -171,23 +184,14 @@ func TestValue(t *testing.T) {
 }
 `
 
-// smallMain needs little of the standard library.
+// smallMain needs nothing of the standard library but the runtime.
 const smallMain = `// Command app prints a sum that all packages take part in.
 package main
 
 import (
-	"os"
-
 IMPORTS)
 
-func itoa(n int) string {
-	if n < 10 {
-		return string(rune('0' + n))
-	}
-	return itoa(n/10) + string(rune('0'+n%10))
-}
-
-func main() { os.Stdout.WriteString("MODULE " + itoa(SUM) + "\n") }
+func main() { println("MODULE", SUM) }
 `
 
 const wholeMain = `// Command app prints something of every kind of package.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -67,6 +68,9 @@ func stuckPuts(t *testing.T, local bool) {
 		stuck[action] = c.sendPut(action, body[i:])
 	}
 	wantHit(t, c.get("there"), []byte("here"))
+	if n := filesBelow(t, os.TempDir()); n != 8 {
+		t.Errorf("%d bodies of 1 MiB are in files, want the 8 above 32 MiB", n)
+	}
 	close(ready)
 	for i := range 40 {
 		a := c.wait(stuck[fmt.Sprint("a", i)])

@@ -142,6 +142,7 @@ func TestBadStream(t *testing.T) {
 		"the wrong type":             {`{"ID":"2","Command":"get"}`, "ID"},
 		"an ID that is too large":    {`{"ID":9223372036854775808,"Command":"get"}`, "9223372036854775808"},
 		"an ActionID not in base64":  {`{"ID":2,"Command":"get","ActionID":"A"}`, "base64"},
+		"a request that is too long": {`{"ID":2,"Command":"` + strings.Repeat("x", 5000) + `"}`, "longer than 4096"},
 		"a negative BodySize":        {`{"ID":2,"Command":"put","BodySize":-1}`, "-1 bytes"},
 		"a request without end":      {`{"ID":2,"Command":"` + strings.Repeat("x", 1<<20), "longer than"},
 		"a body cut off":             {cut[:len(cut)-10], "ends within a body"},
