@@ -62,14 +62,15 @@ func stuckPuts(t *testing.T, local bool) {
 	c.stored("there", []byte("here"))
 	ill.SetRules(faulttier.Rule{On: []faulttier.Op{faulttier.Put}, Fault: faulttier.Wait(ready)})
 	body := pattern(1 << 20)
+	inFile := c.sendPut("large", pattern(large))
 	stuck := make(map[string]<-chan answer)
 	for i := range 40 {
 		action := fmt.Sprint("a", i)
 		stuck[action] = c.sendPut(action, body[i:])
 	}
 	wantHit(t, c.get("there"), []byte("here"))
-	if n := filesBelow(t, os.TempDir()); n != 8 {
-		t.Errorf("%d bodies of 1 MiB are in files, want the 8 above 32 MiB", n)
+	if n := filesBelow(t, os.TempDir()); n != 1+8 {
+		t.Errorf("%d bodies are in files, want the large one and the 8 above 32 MiB", n)
 	}
 	close(ready)
 	for i := range 40 {
@@ -79,6 +80,7 @@ func stuckPuts(t *testing.T, local bool) {
 		}
 		wantFile(t, a.DiskPath, body[i:])
 	}
+	wantFile(t, c.wait(inFile).DiskPath, pattern(large))
 	wantHit(t, c.get("a39"), body[39:])
 	c.close()
 }
