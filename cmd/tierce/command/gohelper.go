@@ -3,6 +3,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,10 +68,13 @@ func (a *app) serveGo(ctx context.Context, in io.Reader, out io.WriteCloser) err
 	})
 	err := server.Serve(ctx, in, out)
 	h.report(ctx)
+	if err != nil { // said while somebody can hear it
+		err = exitError{code: a.exit(err)}
+	}
 	closeErr := out.Close()
 	a.letGo()
 	server.Touch(ctx)
-	return errors.Join(err, closeErr, h.close())
+	return cmp.Or(err, errors.Join(closeErr, h.close()))
 }
 
 func (h *helper) open(ctx context.Context) (interfaces.Cache, error) {
