@@ -11,6 +11,7 @@ import (
 
 	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/internal/lock"
+	"github.com/tiercecache/tierce/internal/vfs"
 )
 
 // Evicted is what an eviction did.
@@ -133,7 +134,7 @@ func (c *Cache) removeOldest(ctx context.Context, files []file, low int64, done 
 			continue
 		}
 		gone, err := c.removeIfSame(f.key, f.info)
-		if err != nil {
+		if err != nil && !errors.Is(err, vfs.ErrBusy) { // which is for another time
 			return err
 		}
 		if gone {

@@ -192,7 +192,7 @@ func (c *Cache) openFile(key interfaces.Key) (vfs.File, vfs.Info, error) {
 	switch {
 	case err == nil:
 		return file, vfs.Info{}, nil
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, vfs.ErrBusy):
 		return nil, vfs.Info{}, cacheerr.ErrMiss
 	}
 	if info, statErr := c.fs.Stat(path); statErr == nil && !info.Regular { // a link is not followed

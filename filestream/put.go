@@ -22,7 +22,8 @@ import (
 )
 
 // Put implements [interfaces.Cache]: temp file, write, sync as the durability
-// says, rename. A failure at any step leaves the old entry and no temp file.
+// says, rename. A failure at any step leaves the old entry and no temp file. So
+// does, without an error, an old entry that another process holds on Windows.
 func (c *Cache) Put(ctx context.Context, key interfaces.Key, entry interfaces.Entry) error {
 	if err := c.usable(ctx); err != nil {
 		return err
@@ -35,7 +36,10 @@ func (c *Cache) Put(ctx context.Context, key interfaces.Key, entry interfaces.En
 	path := c.entryPath(key)
 	replaced, _ := c.fs.Stat(path) // absent, or not to be known: nothing to take off
 	err = c.heads.publish(key, staged.path, staged.head, func() error { return renameInto(c.fs, staged.path, path) })
-	if err != nil {
+	switch {
+	case errors.Is(err, vfs.ErrBusy): // somebody reads the old entry, which stays
+		return nil
+	case err != nil:
 		return notWritten("put", err)
 	}
 	staged.path = ""

@@ -4,6 +4,7 @@ package vfs
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"syscall"
 	"time"
@@ -30,8 +31,13 @@ var pauses = [...]time.Duration{
 	50 * time.Millisecond, 100 * time.Millisecond,
 }
 
-// Do runs op until it succeeds, fails otherwise than by a sharing violation, or
-// the pauses are used up, and returns its last error.
+// ErrBusy is a file that another process holds for longer than [Retry] waits.
+// No POSIX system says so.
+var ErrBusy = errors.New("another process holds the file")
+
+// Do runs op until it succeeds or fails otherwise than by a sharing violation,
+// and returns its error. Once the pauses are used up that is the last one, and
+// [ErrBusy].
 func (r Retry) Do(op func() error) error {
 	err := op()
 	for _, pause := range pauses {
@@ -40,6 +46,9 @@ func (r Retry) Do(op func() error) error {
 		}
 		r.Sleep(pause)
 		err = op()
+	}
+	if SharingViolation(err) {
+		return fmt.Errorf("%w: %w", ErrBusy, err)
 	}
 	return err
 }
