@@ -48,7 +48,7 @@ var (
 
 // Options are the settings of a [Server].
 type Options struct {
-	// Open opens the cache. It is called once, by [Server.Serve], after the
+	// Open opens the cache, and must be set. It is called once, by [Server.Serve], after the
 	// first message is sent. Its error is told through Warn, and the build goes
 	// on without a cache.
 	Open func(context.Context) (interfaces.Cache, error)
@@ -56,7 +56,7 @@ type Options struct {
 	// memory and disks. A get is then answered without a goroutine of its own.
 	Local bool
 	// Private opens the cache that takes the place of one that fails a put,
-	// called once if at all. It must have paths.
+	// called once if at all. It must be set, and its caches must have paths.
 	Private func(context.Context) (interfaces.Cache, error)
 	// Patience is how long a request may wait for a cache that is not Local;
 	// 0 is 10 seconds. A get is a miss then, a put goes to the private cache.

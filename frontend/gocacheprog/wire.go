@@ -125,7 +125,7 @@ func decode(text []byte) (request, error) {
 
 // parse decodes a request that is just as the go command writes it: names and
 // values without escapes, in any order. It reports false for anything else. It
-// takes a tenth of the time of encoding/json, which is a third of what the
+// takes a fifth of the time of encoding/json, which is a third of what the
 // helper does for a hit (docs/benchmarks.md).
 func (req *request) parse(text []byte) bool {
 	text = text[1:]
