@@ -102,14 +102,15 @@ func (r *runner) environment(ctx context.Context, tmp string) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	if other := env.get("GOCACHEPROG"); other != "" {
-		r.say(fmt.Sprintf("GOCACHEPROG is set (%s); Tierce takes its place for this command", other))
-	}
 	helper, ok := quote(self)
 	if !ok {
 		return nil, exitError{exitOwn, fmt.Errorf("GOCACHEPROG cannot name %s: with spaces and both kinds of quotes; move the program", self)}
 	}
-	env.set("GOCACHEPROG", helper+" "+helperArgs[0])
+	helper += " " + helperArgs[0]
+	if other := env.get("GOCACHEPROG"); other != "" && other != helper {
+		r.say(fmt.Sprintf("GOCACHEPROG is set (%s); Tierce takes its place for this command", other))
+	}
+	env.set("GOCACHEPROG", helper)
 	env.set(reportVariable, r.report)
 	env.set("TIERCE_DIR", cfg.Dir)
 	env.set("TIERCE_CONFIG", cmp.Or(cfg.File, "none")) // the helper has another working directory
@@ -197,22 +198,25 @@ func codeOf(err error) (int, error) {
 	return exit.ExitCode(), nil
 }
 
-// summarize prints what the cache brought, as the last line on standard error.
+// summarize prints what the cache brought, as the last line on standard error,
+// and tells the "tierce run" within which this one runs, if there is one.
 func (r *runner) summarize(ctx context.Context) {
-	if r.summary == "none" {
-		return
-	}
 	// A Ctrl-C has ended the command, not the wish to know.
-	sum, err := ledger.Sum(context.WithoutCancel(ctx), r.report)
+	ctx = context.WithoutCancel(ctx)
+	sum, err := ledger.Sum(ctx, r.report)
 	if err != nil {
 		r.say(fmt.Sprintf("no statistics of this run: %v", err))
 	}
-	if r.summary == "json" {
+	if outer := os.Getenv(reportVariable); outer != "" && sum.Gets+sum.Puts > 0 {
+		_ = ledger.Append(ctx, outer, sum) // statistics are not worth an error
+	}
+	switch r.summary {
+	case "text":
+		r.say(sentence(sum))
+	case "json":
 		text, _ := json.Marshal(sum) // numbers and texts have a JSON form
 		fmt.Fprintf(r.app.stderr, "%s\n", text)
-		return
 	}
-	r.say(sentence(sum))
 }
 
 // sentence says in one line what a line of the ledger says in numbers.
