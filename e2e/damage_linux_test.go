@@ -20,6 +20,12 @@ func init() {
 		head[n/2] ^= 1
 		return true, syscall.Setxattr(path, headAttribute, head[:n], 0)
 	}
+	damages["headless and flip"] = func(path string, info os.FileInfo) (bool, error) {
+		if done, err := damages["flip"](path, info); !done || err != nil {
+			return done, err
+		}
+		return true, syscall.Removexattr(path, headAttribute)
+	}
 	damages["headless"] = func(path string, _ os.FileInfo) (bool, error) {
 		return true, syscall.Removexattr(path, headAttribute)
 	}
