@@ -56,10 +56,16 @@ func (c *Cache) dropDamaged(key interfaces.Key, seen vfs.Info, damage error) err
 // looked at, and reports whether it did: another process may have replaced it
 // since (F7).
 func (c *Cache) removeIfSame(key interfaces.Key, seen vfs.Info) (gone bool, err error) {
+	return c.removeUnless(key, seen, func(vfs.Info) bool { return false })
+}
+
+// removeUnless is removeIfSame, but for a file that keep, told what the file is
+// like now, wants to stay.
+func (c *Cache) removeUnless(key interfaces.Key, seen vfs.Info, keep func(vfs.Info) bool) (gone bool, err error) {
 	path := c.entryPath(key)
 	err = c.heads.paired(func() error {
 		now, err := c.fs.Stat(path)
-		if err != nil || !now.Same(seen) {
+		if err != nil || !now.Same(seen) || keep(now) {
 			return err
 		}
 		if err := c.fs.Remove(path); err != nil {

@@ -92,27 +92,30 @@ func (c *Cache) evictLocked(ctx context.Context, progress Progress) (Evicted, er
 		c.sweep(names)
 	}
 	var files []file
+	var failures []error // of single directories and files: the rest is evicted all the same
 	mark := c.usage.mark()
 	done := Evicted{Left: c.tmpBytes()}
 	for f, err := range c.files(ctx, progress) {
+		if ctx.Err() != nil {
+			return done, ctx.Err()
+		}
 		if err != nil {
-			return done, err
+			failures = append(failures, err)
+			continue
 		}
 		files = append(files, f)
 		done.Left += f.info.Disk
 	}
 	if limit := c.opts.MaxBytes; limit > 0 && done.Left > limit {
 		low := limit - limit/10
-		if err := c.removeOldest(ctx, files, low, &done); err != nil {
-			return done, err
-		}
+		failures = append(failures, c.removeOldest(ctx, files, low, &done))
 		c.usage.floor.Store(0)
 		if done.Left > low { // what is left is kept: look again when more came
 			c.usage.floor.Store(done.Left + limit/16)
 		}
 	}
 	c.usage.set(ctx, done.Left, mark)
-	return done, nil
+	return done, errors.Join(failures...)
 }
 
 // removeOldest removes files in the order of their last use until low is
@@ -122,20 +125,25 @@ func (c *Cache) removeOldest(ctx context.Context, files []file, low int64, done 
 	slices.SortFunc(files, func(a, b file) int { return cmp.Compare(used(a), used(b)) })
 	// A file handed out had its time brought up to date within half of the grace.
 	young := c.opts.Clock().Add(-c.opts.Grace - c.opts.Grace/2).UnixNano()
+	var failures []error
 	for _, f := range files {
 		if done.Left <= low {
-			return nil
+			break
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if f.info.Frozen && used(f) > young {
-			done.Kept += f.info.Disk
-			continue
-		}
-		gone, err := c.removeIfSame(f.key, f.info)
+		kept := false
+		gone, err := c.removeUnless(f.key, f.info, func(now vfs.Info) bool {
+			f.info = now // since the scan another process may have handed it out
+			kept = now.Frozen && (used(f) > young || c.uses.isHanded(f.key))
+			return kept
+		})
 		if err != nil && !errors.Is(err, vfs.ErrBusy) { // which is for another time
-			return err
+			failures = append(failures, err)
+		}
+		if kept {
+			done.Kept += f.info.Disk
 		}
 		if gone {
 			done.Entries++
@@ -143,7 +151,7 @@ func (c *Cache) removeOldest(ctx context.Context, files []file, low int64, done 
 			done.Left -= f.info.Disk
 		}
 	}
-	return nil
+	return errors.Join(failures...)
 }
 
 // rescanAfter is how old the last scan may be before the size of the directory

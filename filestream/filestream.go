@@ -8,7 +8,7 @@
 //	entries/<2 hex>/<62 hex>  bodies, named by the key
 //	tmp/                      bodies on their way in
 //	heads/<2 hex>/<62 hex>    heads, only where files have no attributes
-//	state/                    hints that may be deleted at any moment
+//	state/                    hints and statistics; it may be deleted at any moment
 //
 // An entry's head is the attribute user.tierce1 of its file. A directory may
 // be shared with cuda.core's file-stream program cache, both ways: a file

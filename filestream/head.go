@@ -50,8 +50,12 @@ func (h *heads) paired(do func() error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	release, err := lock.Files(h.lock).Acquire(context.Background(), busy) //nolint:forbidigo // a moment
-	if err == nil {
+	var taken *cacheerr.FileLockTimeoutError
+	switch {
+	case err == nil:
 		defer release()
+	case errors.As(err, &taken): // what does not belong together must not look damaged
+		return failed("lock", err)
 	}
 	return do()
 }

@@ -4,6 +4,7 @@ package filestream_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -94,4 +95,39 @@ func TestLarge(t *testing.T) {
 			t.Errorf("%s of %d bytes: error %v, %d bytes allocated, want at most %d", step.name, size, err, got, limit)
 		}
 	}
+}
+
+// endless is a body that does not end before it has given very much.
+type endless struct {
+	given int64
+	each  func() // called at each read
+}
+
+func (e *endless) Read(b []byte) (int, error) {
+	if e.each(); e.given > 1<<26 {
+		return 0, errors.New("the body was read on and on")
+	}
+	e.given += int64(len(b))
+	return len(b), nil
+}
+
+func TestEndlessBody(t *testing.T) {
+	c := openIn(t, t.TempDir(), filestream.Options{})
+	t.Run("F3 a body is not read far beyond the length that its head says", func(t *testing.T) {
+		body := &endless{each: func() {}}
+		if err := c.Put(t.Context(), named("key"), interfaces.Stream(body, 1000)); err == nil || body.given > 1<<20 {
+			t.Errorf("Put: error %v after %d bytes of a body of 1000", err, body.given)
+		}
+		wantMiss(t, c, "key")
+	})
+	t.Run("T10 a cancelled Put does not read on", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		body := &endless{each: cancel}
+		err := c.Put(ctx, named("key"), interfaces.Stream(body, interfaces.SizeUnknown))
+		if !errors.Is(err, context.Canceled) || body.given > 1<<20 {
+			t.Errorf("Put: error %v after %d bytes, want %v", err, body.given, context.Canceled)
+		}
+		wantMiss(t, c, "key")
+	})
 }

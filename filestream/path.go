@@ -15,7 +15,9 @@ import (
 // Path implements [interfaces.Pather]. The file is read-only from now on and
 // stays for [Options.Grace] at least, and for as long as this cache is open.
 // An entry that was handed out within half of Grace and has not changed since
-// it was verified is answered without opening its file: two system calls.
+// it was verified is answered without opening its file: two system calls. What
+// has no checksum (another tool's file) is a miss here, though Get serves it: who
+// is given a path does not look at the bytes before a compiler does.
 func (c *Cache) Path(ctx context.Context, key interfaces.Key) (path string, size int64, err error) {
 	if err := c.usable(ctx); err != nil {
 		return "", 0, err
@@ -49,7 +51,10 @@ func (c *Cache) handOut(key interfaces.Key) (int64, error) {
 	if err != nil {
 		return 0, c.dropDamaged(key, seen.info, err)
 	}
-	if c.mustVerify(seen) {
+	switch {
+	case seen.bare && c.opts.Verify != VerifyNever: // nothing to verify it by
+		err = cacheerr.ErrMiss
+	case c.mustVerify(seen):
 		err = c.verifyFile(file, key, seen)
 	}
 	if err != nil {

@@ -16,6 +16,7 @@ const readme = `This directory is a cache made by Tierce (github.com/tiercecache
 
   entries/  one file for each entry: exactly its body, named by its key
   tmp/      entries that are being written
+  heads/    what is known of entries, where files have no attributes
   state/    hints and statistics
 
 It may be deleted at any moment; what is lost is made again when it is needed.

@@ -16,6 +16,7 @@ import (
 
 	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/filestream"
+	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/internal/vfs"
 	"github.com/tiercecache/tierce/internal/vfs/faultfs"
 )
@@ -60,6 +61,11 @@ func TestFirstRead(t *testing.T) {
 			put(t, r.Cache, "key", streamed)
 			if r.verified(t, "key") {
 				t.Error("verified, want not")
+			}
+			_, err := r.Insert(t.Context(), named("inserted"), interfaces.Text(streamed))
+			mustDo(t, err)
+			if r.verified(t, "inserted") {
+				t.Error("verified after Insert, want not")
 			}
 			handOut(t, r.Cache, "key") // which changes the file's attributes
 			if r.verified(t, "key") {

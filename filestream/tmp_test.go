@@ -70,8 +70,10 @@ func TestSweep(t *testing.T) {
 				writeFile(t, path, "part of a body")
 				mustDo(t, os.Chtimes(path, now, now.Add(-age)))
 			}
+			dir := filepath.Join(tmp, "directory")
+			mustDo(t, os.Mkdir(dir, 0o700), os.Chtimes(dir, now, now.Add(-24*time.Hour)))
 			mustDo(t, sweep(t, c, opts))
-			want := []string{"an-hour", "new", "of-the-future", "under-an-hour"}
+			want := []string{"an-hour", "directory", "new", "of-the-future", "under-an-hour"}
 			if got := names(t, tmp); !slices.Equal(got, want) {
 				t.Errorf("tmp has %v, want %v", got, want)
 			}

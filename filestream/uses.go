@@ -119,6 +119,14 @@ func (u *uses) handedOut() []interfaces.Key {
 	return slices.Collect(maps.Keys(u.handed))
 }
 
+// isHanded reports whether this process handed the entry out by path.
+func (u *uses) isHanded(key interfaces.Key) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	_, handed := u.handed[key]
+	return handed
+}
+
 // at returns when this process last used the entry, or 0.
 func (u *uses) at(key interfaces.Key) int64 {
 	u.mu.Lock()

@@ -33,7 +33,7 @@ func load(entry interfaces.Entry) (interfaces.Entry, error) {
 	case err == nil && entry.Size >= 0:
 		return entry, errTooLong
 	case err == nil: // there is more than fits
-		whole := io.MultiReader(bytes.NewReader(text), entry.Reader())
+		whole := pushedBack{io.MultiReader(bytes.NewReader(text), entry.Reader()), entry}
 		return interfaces.Stream(whole, entry.Size).WithHead(entry.Head), nil
 	case err != io.EOF && err != io.ErrUnexpectedEOF:
 		return entry, err
@@ -42,6 +42,15 @@ func load(entry interfaces.Entry) (interfaces.Entry, error) {
 	}
 	return interfaces.Bytes(text[:n]).WithHead(entry.Head), nil
 }
+
+// pushedBack is a stream of which a part was read and is read again.
+type pushedBack struct {
+	io.Reader
+	entry interfaces.Entry // of the stream
+}
+
+// Close implements [io.Closer].
+func (p pushedBack) Close() error { return p.entry.Close() }
 
 var errConsumed = errors.New("an earlier layer failed after it had begun to read the body, which cannot be read twice; put text or an io.Seeker")
 

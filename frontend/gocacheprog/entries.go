@@ -2,18 +2,37 @@
 
 package gocacheprog
 
-import "github.com/tiercecache/tierce/tiers"
+import (
+	"sync/atomic"
+
+	"github.com/tiercecache/tierce/tiers"
+)
 
 // Entries returns an observer for the stack under a [Server] that hands on what
 // counts beside the server's own events, so that one request of the go command
 // is one event of the whole and one of each tier that was asked: not the
 // events of the stack as a whole, and of records only the misses and failures.
-func Entries(next tiers.Observer) tiers.Observer { return entries{next} }
+func Entries(next tiers.Observer) *EntryObserver { return &EntryObserver{next: next} }
 
-type entries struct{ next tiers.Observer }
+// EntryObserver is what [Entries] returns.
+type EntryObserver struct {
+	next     tiers.Observer
+	failures atomic.Int64 // of tiers
+}
+
+// ill returns a number that grows when a tier fails.
+func (e *EntryObserver) ill() int64 {
+	if e == nil {
+		return 0
+	}
+	return e.failures.Load()
+}
 
 // Observe implements [tiers.Observer].
-func (e entries) Observe(event tiers.Event) {
+func (e *EntryObserver) Observe(event tiers.Event) {
+	if event.Result == tiers.Failed && event.Layer != "" {
+		e.failures.Add(1)
+	}
 	// Only records have tags, and only they are asked for with Stat.
 	if event.Layer == "" || event.Tag != "" && event.Err == nil {
 		return

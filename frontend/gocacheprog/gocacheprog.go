@@ -16,8 +16,8 @@
 //
 // The first message is sent before the cache is opened. Standard input is
 // always drained, and answers come in any order. A get is never an error, and
-// a put is one only if no local directory can take the body: when the cache
-// cannot, a private temporary one does. Bytes whose SHA-256 is not the OutputID
+// a put that is what it says is one only if no local directory can take the
+// body: when the cache cannot, a private temporary one does. Bytes whose SHA-256 is not the OutputID
 // are neither stored nor served.
 package gocacheprog
 
@@ -64,6 +64,9 @@ type Options struct {
 	// Observer is told of each get and put of the go command, as an event of
 	// the whole stack; nil is nobody. See [Entries].
 	Observer tiers.Observer
+	// Entries is the stack's observer, if it is made by [Entries]: from it the
+	// server learns that a miss was because a tier is ill. It may be nil.
+	Entries *EntryObserver
 	// Warn tells the user something; nil is nobody. It is called by many
 	// goroutines, for each kind of trouble once.
 	Warn func(text string)
@@ -259,9 +262,15 @@ type found struct {
 	err    error
 }
 
+var errIll = errors.New("a tier failed that might have had the entry")
+
 // lookup finds what an action led to.
 func (s *Server) lookup(ctx context.Context, record interfaces.Key) found {
+	before := s.opts.Entries.ill()
 	answer := s.lookupIn(ctx, s.cache, record)
+	if errors.Is(answer.err, cacheerr.ErrMiss) && s.opts.Entries.ill() != before {
+		answer.err = &cacheerr.BackendNotAvailableError{Tier: "cache", Err: errIll}
+	}
 	if private := s.private.Load(); answer.err != nil && private != nil {
 		if answer := s.lookupIn(ctx, *private, record); answer.err == nil {
 			return answer
@@ -277,6 +286,9 @@ func (s *Server) lookupIn(ctx context.Context, cache interfaces.Cache, record in
 	head, err := interfaces.Stat(ctx, cache, record)
 	if err != nil {
 		return found{err: err}
+	}
+	if head.Tag == "" { // its attribute was lost, as by a copy of the directory
+		return found{err: cacheerr.ErrMiss}
 	}
 	if len(head.Tag) != sha256.Size {
 		return found{err: cacheerr.ErrDamaged}

@@ -39,7 +39,7 @@ const maxDamaged = 20
 const compactAt = 256 << 10
 
 // wait is how long an append waits for another; each takes microseconds.
-const wait = lock.Wait(time.Second)
+const wait = lock.Wait(200 * time.Millisecond)
 
 // add returns the sum of two lines, l being the older.
 func (l Line) add(other Line) Line {
@@ -54,7 +54,7 @@ func (l Line) add(other Line) Line {
 
 // Append adds line to the ledger at path, which is made if it is missing; its
 // directory must be there. A ledger that other processes keep locked for a
-// second is a cacheerr.FileLockTimeoutError, and the line is lost.
+// fifth of a second is a cacheerr.FileLockTimeoutError, and the line is lost.
 func Append(ctx context.Context, path string, line Line) error {
 	text, err := json.Marshal(Line{}.add(line)) // which names no more than maxDamaged
 	if err != nil {

@@ -231,11 +231,11 @@ func TestLocked(t *testing.T) {
 			began := time.Now()
 			err := wait()
 			var timeout *cacheerr.FileLockTimeoutError
-			if !errors.As(err, &timeout) || timeout.Path != path+".lock" || timeout.Timeout != time.Second {
-				t.Errorf("%s: error %v, want a FileLockTimeoutError of a second", name, err)
+			if !errors.As(err, &timeout) || timeout.Path != path+".lock" || timeout.Timeout != 200*time.Millisecond {
+				t.Errorf("%s: error %v, want a FileLockTimeoutError of 200 ms", name, err)
 			}
-			if took := time.Since(began); took != time.Second {
-				t.Errorf("%s took %v, want a second", name, took)
+			if took := time.Since(began); took != 200*time.Millisecond {
+				t.Errorf("%s took %v, want 200 ms", name, took)
 			}
 		}
 		release()

@@ -14,7 +14,7 @@ import (
 )
 
 // onDisk opens the configured tiers and calls do for each that is a directory
-// on this machine. A directory that is not there yet is an error: there is
+// and may be written to. A directory that is not there yet is an error: there is
 // nothing to look after.
 func (a *app) onDisk(ctx context.Context, title string, do func(*filestream.Cache, filestream.Progress) error) (err error) {
 	cfg, err := a.load()
@@ -29,7 +29,7 @@ func (a *app) onDisk(ctx context.Context, title string, do func(*filestream.Cach
 	report, finish := progress.Bar(os.Stderr, title)
 	defer finish()
 	for _, layer := range stack.Layers() {
-		if disk, ok := layer.Tier.(*filestream.Cache); ok {
+		if disk, ok := layer.Tier.(*filestream.Cache); ok && !layer.ReadOnly {
 			if err := do(disk, report); err != nil {
 				return err
 			}

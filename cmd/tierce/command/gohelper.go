@@ -16,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"github.com/tiercecache/tierce/config"
 	"github.com/tiercecache/tierce/filestream"
 	"github.com/tiercecache/tierce/frontend/gocacheprog"
 	"github.com/tiercecache/tierce/interfaces"
@@ -47,6 +48,7 @@ type helper struct {
 	began    time.Time
 	counters tiers.Counters
 	damage   damageLog
+	entries  *gocacheprog.EntryObserver
 	dir      string // Tierce's directory, "" if there is none
 
 	stack   *tiers.Stack
@@ -59,14 +61,21 @@ func (a *app) serveGo(ctx context.Context, in io.Reader, out io.WriteCloser) err
 	h := &helper{app: a, began: time.Now().UTC()}
 	// The go command decides when it is over: a Ctrl-C reaches it too, and it
 	// then closes our standard input.
-	signal.Ignore(interrupts...)
+	signal.Ignore(notForHelper...)
 	ctx = context.WithoutCancel(ctx)
+	h.entries = gocacheprog.Entries(&both{&h.counters, &h.damage})
+	cfg, err := a.load() // takes no time worth mentioning, unlike opening
 	server := gocacheprog.New(gocacheprog.Options{
-		Open: h.open, Private: h.openPrivate, Local: true,
-		Observer: &h.counters,
-		Warn:     func(text string) { fmt.Fprintln(a.stderr, "tierce:", text) },
+		Open: func(ctx context.Context) (interfaces.Cache, error) {
+			if err != nil {
+				return nil, err
+			}
+			return h.open(ctx, cfg)
+		},
+		Private: h.openPrivate, Local: local(cfg), Observer: &h.counters, Entries: h.entries,
+		Warn: func(text string) { fmt.Fprintln(a.stderr, "tierce:", text) },
 	})
-	err := server.Serve(ctx, in, out)
+	err = server.Serve(ctx, in, out)
 	h.report(ctx)
 	if err != nil { // said while somebody can hear it
 		err = exitError{code: a.exit(err)}
@@ -77,15 +86,25 @@ func (a *app) serveGo(ctx context.Context, in io.Reader, out io.WriteCloser) err
 	return cmp.Or(err, errors.Join(closeErr, h.close()))
 }
 
-func (h *helper) open(ctx context.Context) (interfaces.Cache, error) {
-	cfg, err := h.app.load()
-	if err != nil {
-		return nil, err
+// local reports whether the configured tiers wait for nothing but this machine's
+// memory and its one directory. A second directory may be a share.
+func local(cfg config.Config) bool {
+	directories := 0
+	for _, tier := range cfg.Tiers {
+		switch tier.Type {
+		case "memory":
+		case "filestream":
+			directories++
+		default:
+			return false
+		}
 	}
+	return directories <= 1
+}
+
+func (h *helper) open(ctx context.Context, cfg config.Config) (interfaces.Cache, error) {
 	h.dir = cfg.Dir
-	stack, err := cfg.Open(ctx, h.app.registry, tiers.Options{
-		Observer: gocacheprog.Entries(&both{&h.counters, &h.damage}),
-	})
+	stack, err := cfg.Open(ctx, h.app.registry, tiers.Options{Observer: h.entries})
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +179,11 @@ func (a *app) letGo() {
 	_ = os.Stderr.Close()
 }
 
-// damageLog is an observer that remembers the damaged entries that were met.
+// maxDamage is how many damaged entries a helper names; it counts all.
+const maxDamage = 20
+
+// damageLog is an observer that remembers the damaged entries that were met
+// last.
 type damageLog struct {
 	mu   sync.Mutex
 	seen []ledger.Damaged
@@ -174,6 +197,7 @@ func (d *damageLog) Observe(event tiers.Event) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.seen = d.seen[max(0, len(d.seen)-maxDamage):]
 	d.seen = append(d.seen, ledger.Damaged{Time: time.Now().UTC(), What: damage.Error()})
 }
 

@@ -12,6 +12,10 @@ import (
 // interrupts end a command of ours; run passes them on.
 var interrupts = []os.Signal{os.Interrupt}
 
+// notForHelper are the signals that must not end the helper: its go command
+// decides when it is over.
+var notForHelper = interrupts
+
 // passedOn are the signals that run passes on: none, since Windows sends
 // Ctrl-C to every process of the console.
 var passedOn = []os.Signal{os.Interrupt}

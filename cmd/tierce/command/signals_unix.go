@@ -13,6 +13,11 @@ import (
 // interrupts end a command of ours; run passes them on.
 var interrupts = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 
+// notForHelper are the signals that must not end the helper: its go command
+// decides when it is over, and a reader of its output that has gone is told by
+// the write.
+var notForHelper = append([]os.Signal{syscall.SIGPIPE}, interrupts...)
+
 // passedOn are the signals that run passes on to its command.
 var passedOn = []os.Signal{
 	syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
