@@ -69,7 +69,7 @@ var allowed = map[string][]string{
 	"internal/vfs/faultfs": {"internal/vfs"},
 	"internal/lock":        {"errors"},
 	"internal/progress":    {},
-	"internal/ledger":      {"internal/lock", "tiers"},
+	"internal/ledger":      {"internal/lock", "internal/vfs", "tiers"},
 }
 
 // TestImports holds the directions in which packages import each other: DESIGN,

@@ -137,6 +137,18 @@ func TestReadOnly(t *testing.T) {
 		mustDo(t, err)
 		checkReadOnly(t, c)
 	})
+	t.Run("F13 a state that cannot be written to is no error", func(t *testing.T) {
+		dir := t.TempDir()
+		opts := filestream.Options{MaxBytes: 1 << 20}
+		evict(t, openIn(t, dir, opts))
+		c, err := filestream.OpenFS(t.Context(), dir, opts, refusing(syscall.EACCES, "openshared"))
+		mustDo(t, err)
+		put(t, c, "key", oldBody)
+		wantHit(t, c, "key", oldBody)
+		if err := c.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
 	t.Run("F13 a refused recency update makes LRU FIFO and nothing else", func(t *testing.T) {
 		dir, clock := t.TempDir(), newClock()
 		each := fill(t, dir, clock.now(), ten...)

@@ -19,6 +19,7 @@ type Snapshot struct {
 	MissReasons  MissReasons    `json:"miss_reasons"`
 	Promotions   int64          `json:"promotions"` // copies made in nearer layers
 	Dropped      int64          `json:"dropped"`    // entries that were not written behind, by layer
+	Unstored     int64          `json:"unstored"`   // Puts of entries that no layer took
 }
 
 // TierSnapshot is what was counted of one layer.
@@ -54,6 +55,7 @@ func (s Snapshot) Add(other Snapshot) Snapshot {
 	s.MissReasons = s.MissReasons.add(other.MissReasons)
 	s.Promotions += other.Promotions
 	s.Dropped += other.Dropped
+	s.Unstored += other.Unstored
 	s.Tiers = append([]TierSnapshot{}, s.Tiers...) // the sum shares nothing, and is never null
 	for _, t := range other.Tiers {
 		i := slices.IndexFunc(s.Tiers, func(has TierSnapshot) bool { return has.Name == t.Name })

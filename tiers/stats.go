@@ -19,7 +19,7 @@ import (
 type Counters struct {
 	gets, hits, misses, puts, hitBytes, putBytes atomic.Int64
 	saved                                        atomic.Int64 // nanoseconds
-	errors, promotions, dropped                  atomic.Int64
+	errors, promotions, dropped, unstored        atomic.Int64
 	absent, damaged, expired, illTier            atomic.Int64
 
 	mu     sync.Mutex // held to add a layer
@@ -75,6 +75,8 @@ func (c *Counters) observeStack(event *Event) {
 	case event.Result == Stored:
 		c.puts.Add(1)
 		c.putBytes.Add(max(event.Size, 0))
+	case event.Op == OpPut && (event.Result == Failed || event.Result == Refused):
+		c.unstored.Add(1)
 	}
 }
 
@@ -151,7 +153,7 @@ func (c *Counters) Snapshot() Snapshot {
 			Absent: c.absent.Load(), Damaged: c.damaged.Load(),
 			Expired: c.expired.Load(), IllTier: c.illTier.Load(),
 		},
-		Promotions: c.promotions.Load(), Dropped: c.dropped.Load(),
+		Promotions: c.promotions.Load(), Dropped: c.dropped.Load(), Unstored: c.unstored.Load(),
 	}
 	if layers := c.layers.Load(); layers != nil {
 		for _, l := range *layers {

@@ -25,11 +25,11 @@ func TestSnapshotJSON(t *testing.T) {
 		Gets: 1, Hits: 2, Misses: 3, Puts: 4, Errors: 5, HitBytes: 6, PutBytes: 7, SecondsSaved: 1.5,
 		Tiers:       []tiers.TierSnapshot{{Name: "memory", Hits: 8, Misses: 9, Puts: 10, Errors: 11}},
 		MissReasons: tiers.MissReasons{Absent: 12, Damaged: 13, Expired: 14, IllTier: 15},
-		Promotions:  16, Dropped: 17,
+		Promotions:  16, Dropped: 17, Unstored: 18,
 	}
 	const want = `{"gets":1,"hits":2,"misses":3,"puts":4,"errors":5,"hit_bytes":6,"put_bytes":7,"seconds_saved":1.5,` +
 		`"tiers":[{"name":"memory","hits":8,"misses":9,"puts":10,"errors":11}],` +
-		`"miss_reasons":{"absent":12,"damaged":13,"expired":14,"ill tier":15},"promotions":16,"dropped":17}`
+		`"miss_reasons":{"absent":12,"damaged":13,"expired":14,"ill tier":15},"promotions":16,"dropped":17,"unstored":18}`
 	got, err := json.Marshal(snapshot)
 	if err != nil || string(got) != want {
 		t.Errorf("JSON:\n%s (error %v), want\n%s", got, err, want)

@@ -49,8 +49,11 @@ func TestCount(t *testing.T) {
 func TestSentence(t *testing.T) {
 	for want, s := range map[string]tiers.Snapshot{
 		"no compiler asked the cache for anything": {},
-		"1 hit, 0 misses; 10 B from the cache, 0 B into it; 1.5 s of compiling saved": {
+		"1 hit, 0 misses; 10 B from the cache, 0 B into it; 1.5 s of compiling saved; nothing had to be compiled": {
 			Gets: 1, Hits: 1, HitBytes: 10, SecondsSaved: 1.5,
+		},
+		"1 hit, 1 miss; 10 B from the cache, 0 B into it; 1.5 s of compiling saved; 1 result could not be stored": {
+			Gets: 2, Hits: 1, Misses: 1, HitBytes: 10, SecondsSaved: 1.5, Unstored: 1,
 		},
 		"0 hits, 2 misses; 0 B from the cache, 1 KiB into it; 0 ms of compiling saved": {
 			Gets: 2, Misses: 2, Puts: 2, PutBytes: 1024, MissReasons: tiers.MissReasons{Absent: 2},

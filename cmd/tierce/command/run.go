@@ -227,6 +227,12 @@ func sentence(sum ledger.Line) string {
 	text := fmt.Sprintf("%s, %s; %s from the cache, %s into it; %s of compiling saved",
 		count(sum.Hits, "hit", "hits"), count(sum.Misses, "miss", "misses"),
 		size(sum.HitBytes), size(sum.PutBytes), duration(time.Duration(sum.SecondsSaved*float64(time.Second))))
+	if n := sum.Unstored; n > 0 {
+		text += "; " + count(n, "result", "results") + " could not be stored"
+	}
+	if sum.Hits > 0 && sum.Puts+sum.Unstored == 0 { // what the go command links it asks for too, and never stores
+		text += "; nothing had to be compiled"
+	}
 	if n := sum.MissReasons.Damaged; n > 0 {
 		text += "; " + count(n, "damaged entry was", "damaged entries were") + " not used"
 	}

@@ -80,7 +80,7 @@ func TestRunExitCode(t *testing.T) {
 func TestRunSummary(t *testing.T) {
 	alone(t)
 	t.Setenv(exitVariable, "0")
-	if _, _, got := tierce(t, "run", "--", self(t)); got != "tierce: 1 hit, 1 miss; 0 B from the cache, 0 B into it; 1.5 s of compiling saved\n" {
+	if _, _, got := tierce(t, "run", "--", self(t)); got != "tierce: 1 hit, 1 miss; 0 B from the cache, 0 B into it; 1.5 s of compiling saved; nothing had to be compiled\n" {
 		t.Errorf("the summary is %q", got)
 	}
 	if _, _, got := tierce(t, "run", "--summary", "none", "--", self(t)); got != "" {
