@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -278,6 +279,68 @@ func TestReplacedMeanwhile(t *testing.T) {
 // lastLook is at which look at the entry each removal makes sure that it is
 // still the same: after the scan's, or after the reader's.
 var lastLook = map[string]int{"Evict": 2, "Clear": 2, "VerifyAll": 3, "Get of a damaged one": 2, "Path of a damaged one": 3}
+
+func TestHandedOutMeanwhile(t *testing.T) {
+	t.Run("F7 an entry that is handed out between look and removal stays", func(t *testing.T) {
+		dir, clock := t.TempDir(), newClock()
+		each := fill(t, dir, clock.now(), ten...)
+		opts := filestream.Options{MaxBytes: 5 * each, Clock: clock.now}
+		other := openIn(t, dir, opts)
+		looks := 0
+		c := openOn(t, dir, opts, faultfs.New(vfs.OS{}, func(call faultfs.Call) error {
+			if call.Op == "stat" && call.Path == entryPath(dir, named("a")) {
+				if looks++; looks == lastLook["Evict"] {
+					handOut(t, other, "a")
+				}
+			}
+			return nil
+		}))
+		done := evict(t, c)
+		if got, want := present(dir, ten...), "a h i j"; got != want || done.Kept != each {
+			t.Errorf("left are %s, kept %d bytes, want %s and %d", got, done.Kept, want, each)
+		}
+	})
+	t.Run("F7 what this process handed out stays though its time is over", func(t *testing.T) {
+		dir, clock := t.TempDir(), newClock()
+		each := fill(t, dir, clock.now(), ten...)
+		c := openIn(t, dir, filestream.Options{MaxBytes: 5 * each, Clock: clock.now})
+		handOut(t, c, "a")
+		clock.add(100 * time.Hour) // and the keeper was not there
+		for _, name := range []string{"f", "g", "h", "i", "j"} {
+			setUsed(t, dir, name, clock.now(), clock.now())
+		}
+		evict(t, c)
+		if got, want := present(dir, "a", "b"), "a"; got != want {
+			t.Errorf("of a and b there is %q, want %s", got, want)
+		}
+	})
+}
+
+func TestEvictGoesOn(t *testing.T) {
+	for op, path := range map[string]func(dir string) string{
+		"remove":  func(dir string) string { return entryPath(dir, named("a")) },
+		"stat":    func(dir string) string { return entryPath(dir, named("a")) },
+		"readdir": func(dir string) string { return filepath.Dir(entryPath(dir, named("a"))) },
+	} {
+		t.Run("F8 a file that fails to "+op+" does not stop eviction", func(t *testing.T) {
+			dir, clock := t.TempDir(), newClock()
+			each := fill(t, dir, clock.now(), ten...)
+			c := openOn(t, dir, filestream.Options{MaxBytes: 5 * each, Clock: clock.now}, faultfs.New(vfs.OS{}, func(call faultfs.Call) error {
+				if call.Op == op && call.Path == path(dir) {
+					return &os.PathError{Op: op, Path: call.Path, Err: syscall.EIO}
+				}
+				return nil
+			}))
+			_, err := c.Evict(t.Context(), nil)
+			if !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), path(dir)) {
+				t.Errorf("Evict: %v, want %v with the path", err, syscall.EIO)
+			}
+			if got := present(dir, ten[1:]...); len(strings.Fields(got)) > 5 || !strings.HasSuffix(got, "h i j") {
+				t.Errorf("left are %s, want the last ones", got)
+			}
+		})
+	}
+}
 
 func TestSchema(t *testing.T) {
 	old := encoding.Keyspace{Schema: 1, Namespace: "test"}
