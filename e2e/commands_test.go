@@ -161,14 +161,17 @@ func summary(ts *testscript.TestScript, neg bool, args []string) {
 	check(ts, args, numbers)
 }
 
-// summaryOf returns the numbers of the summary that trace ends with, and the
-// steps in it.
+// summaryOf returns the numbers of the summary that trace ends with, the sum of
+// its miss_reasons as reasons, and the steps in the trace.
 func summaryOf(trace string) (map[string]float64, error) {
 	numbers, err := flatten([]byte(lastLine(trace)))
 	if err != nil {
 		return nil, fmt.Errorf("the last line of standard error is not a summary in JSON: %w: %q", err, lastLine(trace))
 	}
 	maps.Copy(numbers, countSteps(trace))
+	for _, reason := range []string{"absent", "damaged", "expired", "ill tier"} {
+		numbers["reasons"] += numbers["miss_reasons."+reason]
+	}
 	return numbers, nil
 }
 

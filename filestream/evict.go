@@ -136,7 +136,8 @@ func (c *Cache) removeOldest(ctx context.Context, files []file, low int64, done 
 		kept := false
 		gone, err := c.removeUnless(f.key, f.info, func(now vfs.Info) bool {
 			f.info = now // since the scan another process may have handed it out
-			kept = now.Frozen && (used(f) > young || c.uses.isHanded(f.key))
+			// What takes no block frees nothing; for Go it is the way to an output that stays.
+			kept = (now.Frozen || now.Disk == 0) && (used(f) > young || c.uses.isHanded(f.key))
 			return kept
 		})
 		if err != nil && !errors.Is(err, vfs.ErrBusy) { // which is for another time

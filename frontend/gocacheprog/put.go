@@ -63,6 +63,7 @@ func (s *Server) keep(ctx context.Context, req request, sum [sha256.Size]byte, o
 		return
 	}
 	path, err := s.keepIn(ctx, req, open)
+	err = s.opts.Entries.reason(err)
 	event := tiers.Event{Op: tiers.OpPut, Result: tiers.Stored, Size: req.BodySize}
 	if err != nil {
 		event = tiers.Event{Op: tiers.OpPut, Result: tiers.Failed, Err: err}
