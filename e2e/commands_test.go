@@ -328,13 +328,15 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// age sets the time of the last use of all entries back.
+// age sets the times of the last use of all entries back, and those of writing,
+// before which nothing can have been used.
 func age(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, len(args) == 1, "age DURATION")
 	by, err := time.ParseDuration(args[0])
 	ts.Check(err)
-	ts.Check(eachEntry(ts.Getenv("TIERCE_DIR"), func(path string, info os.FileInfo) error {
-		return os.Chtimes(path, time.Now().Add(-by), info.ModTime())
+	then := time.Now().Add(-by)
+	ts.Check(eachEntry(ts.Getenv("TIERCE_DIR"), func(path string, _ os.FileInfo) error {
+		return os.Chtimes(path, then, then)
 	}))
 }
 
