@@ -18,9 +18,12 @@ func TestCleanedByHand(t *testing.T) {
 		for _, gone := range []string{"tmp", "entries", "heads", "state", "."} {
 			t.Run("F4 without "+gone+", "+kind, func(t *testing.T) {
 				c := openOn(t, t.TempDir(), filestream.Options{MaxBytes: 1 << 30}, fs())
+				clean := func() {
+					c.Wait() // for the first scan, which writes down what it found
+					mustDo(t, os.RemoveAll(filepath.Join(c.Dir(), gone)))
+				}
 				head := interfaces.Head{Tag: "tag"}
 				mustDo(t, c.Put(t.Context(), named("old"), interfaces.Text("old").WithHead(head)))
-				mustDo(t, os.RemoveAll(filepath.Join(c.Dir(), gone)))
 				for name, write := range map[string]func(interfaces.Key, interfaces.Entry) error{
 					"Put": func(key interfaces.Key, entry interfaces.Entry) error { return c.Put(t.Context(), key, entry) },
 					"Insert": func(key interfaces.Key, entry interfaces.Entry) error {
@@ -28,7 +31,7 @@ func TestCleanedByHand(t *testing.T) {
 						return err
 					},
 				} {
-					mustDo(t, os.RemoveAll(filepath.Join(c.Dir(), gone)))
+					clean()
 					if err := write(named(name), interfaces.Text(name).WithHead(head)); err != nil {
 						t.Errorf("%s: %v", name, err)
 					}

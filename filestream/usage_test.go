@@ -63,6 +63,7 @@ func TestUsageHeals(t *testing.T) {
 					mustDo(t, c.Close())
 				} else {
 					put(t, c, "known", "now")
+					c.Wait()
 				}
 				mustDo(t, spoil(filepath.Join(dir, "state", "usage")))
 				if when == "before Open" {
