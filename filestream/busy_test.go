@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tiercecache/tierce/filestream"
 	"github.com/tiercecache/tierce/internal/vfs"
@@ -37,6 +38,8 @@ func TestHeld(t *testing.T) {
 		}
 	})
 	t.Run("F10 an eviction skips a held file", func(t *testing.T) {
+		long := clock.now().Add(-1000 * time.Hour)
+		setUsed(t, dir, "a", long, long) // it would be the first to go
 		evict(t, c)
 		if got, want := present(dir, ten...), "a h i j"; got != want {
 			t.Errorf("left are %s, want %s", got, want)

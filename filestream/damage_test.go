@@ -14,6 +14,8 @@ import (
 	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/filestream"
 	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/internal/vfs"
+	"github.com/tiercecache/tierce/internal/vfs/faultfs"
 )
 
 // damage is something that happens to an entry's file.
@@ -143,6 +145,20 @@ func TestDamageInsert(t *testing.T) {
 			})
 		}
 	}
+	t.Run("T3 Insert beside which a directory comes says so", func(t *testing.T) {
+		dir := t.TempDir()
+		path := entryPath(dir, named("key"))
+		c := openOn(t, dir, filestream.Options{}, faultfs.New(vfs.OS{}, func(call faultfs.Call) error {
+			if call.Op == "link" {
+				return os.MkdirAll(path, 0o700)
+			}
+			return nil
+		}))
+		inserted, err := c.Insert(t.Context(), named("key"), interfaces.Text("body"))
+		if inserted || err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("Insert: %t and error %v, want one that names %s", inserted, err, path)
+		}
+	})
 	t.Run("T3 Insert where a full directory is says so", func(t *testing.T) {
 		c := openIn(t, t.TempDir(), filestream.Options{})
 		path := entryPath(c.Dir(), named("key"))

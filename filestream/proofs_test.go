@@ -144,6 +144,28 @@ func TestVerifiedAgain(t *testing.T) {
 	}
 }
 
+// TestReplacedAtOnce is about a Put after which somebody else replaces the entry
+// before this process looks at it.
+func TestReplacedAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	path := entryPath(dir, named("key"))
+	other := openIn(t, dir, filestream.Options{})
+	renamed := false
+	c := openOn(t, dir, filestream.Options{}, faultfs.New(vfs.OS{}, func(call faultfs.Call) error {
+		if renamed && call.Op == "stat" && call.Path == path {
+			renamed = false
+			put(t, other, "key", streamed)
+			flipBit(t, path)
+		}
+		renamed = renamed || call.Op == "rename"
+		return nil
+	}))
+	put(t, c, "key", streamed)
+	if _, err := get(t, c, "key"); !errors.Is(err, cacheerr.ErrDamaged) {
+		t.Errorf("Get: %v; what another process wrote counts as verified", err)
+	}
+}
+
 func TestReadingKeepsTheProof(t *testing.T) {
 	dir, clock := t.TempDir(), newClock()
 	r := openReader(t, dir, filestream.Options{Clock: clock.now}, vfs.OS{})
