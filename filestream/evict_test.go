@@ -304,7 +304,8 @@ func TestHandedOutMeanwhile(t *testing.T) {
 		dir, clock := t.TempDir(), newClock()
 		each := fill(t, dir, clock.now(), ten...)
 		c := openIn(t, dir, filestream.Options{MaxBytes: 5 * each, Clock: clock.now})
-		handOut(t, c, "a")
+		handOut(t, openIn(t, dir, filestream.Options{Clock: clock.now}), "a")
+		handOut(t, c, "a")         // for which nothing has to be done any more
 		clock.add(100 * time.Hour) // and the keeper was not there
 		for _, name := range []string{"f", "g", "h", "i", "j"} {
 			setUsed(t, dir, name, clock.now(), clock.now())

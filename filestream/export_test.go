@@ -52,5 +52,8 @@ func Bucket(n uint64) (at, length int64) { return proof(n).bucket(), bucketBytes
 // MaxUses is how many uses are remembered.
 const MaxUses = maxUses
 
+// Uses returns how many uses are remembered.
+func (c *Cache) Uses() int { return len(c.uses.last) }
+
 // NoteUse notes a use of an entry.
 func (c *Cache) NoteUse(key interfaces.Key) { c.uses.note(key, c.opts.Clock(), false) }

@@ -247,6 +247,9 @@ func TestKeeper(t *testing.T) {
 		for i := range filestream.MaxUses + 10 {
 			c.NoteUse(named(fmt.Sprint(i)))
 		}
+		if n := c.Uses(); n > filestream.MaxUses {
+			t.Errorf("%d uses are remembered, want at most %d", n, filestream.MaxUses)
+		}
 		clock.add(5 * time.Hour)
 		c.KeepHandedOut()
 		if info, err := (vfs.OS{}).Stat(entryPath(dir, named("kept"))); err != nil || info.Used() != clock.now().UnixNano() {
