@@ -87,12 +87,10 @@ func (b *batch) layer(ctx context.Context, i int, missing []*wanted) (still []*w
 	for j, w := range missing {
 		keys[j] = w.key
 	}
-	l, start := &b.stack.layers[i], b.stack.begin()
 	var spoiled []*wanted
-	err = interfaces.GetBatch(ctx, l.Tier, keys, func(j int, entry interfaces.Entry, err error) error {
+	err = b.stack.askBatch(ctx, OpGet, i, keys, func(j int, entry interfaces.Entry, err error) error {
 		w := missing[j]
 		missing[j] = nil // answered
-		b.stack.tell(ctx, about(OpGet, l.Name, &w.key, Hit, &entry.Head), start, err)
 		if err != nil {
 			still, b.failed = append(still, w), w.note(ctx, i, err)
 		} else if b.hit(ctx, w, found{entry, i}); w.next >= 0 {
@@ -100,13 +98,8 @@ func (b *batch) layer(ctx context.Context, i int, missing []*wanted) (still []*w
 		}
 		return b.failed
 	})
-	switch {
-	case b.failed != nil:
-		return nil, b.failed
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
-	case err != nil:
-		b.stack.tell(ctx, Event{Op: OpGet, Layer: l.Name}, start, err)
+	if err != nil {
+		return nil, err
 	}
 	for _, w := range missing {
 		if w != nil { // not answered
@@ -134,6 +127,7 @@ func (b *batch) hit(ctx context.Context, w *wanted, hit found) {
 // while a layer calls back, which would not expect to be called then.
 func (b *batch) retry(ctx context.Context, spoiled []*wanted) error {
 	for _, w := range spoiled {
+		w.refute(ctx)
 		hit, err := w.run(ctx, w.flight, w.next)
 		if ctx.Err() != nil && err != nil {
 			return ctx.Err()

@@ -23,6 +23,7 @@ type fetch struct {
 	untried   int   // the nearest layer that may still be given a copy of a stream
 	copied    []int // layers that were given a copy
 	overtaken bool  // the layer that decides has another entry by now: no copies
+	refuted   []int // far layers whose body turned out to be another's while it was read
 }
 
 // found is an entry and the layer that has it.

@@ -69,6 +69,7 @@ func (s *Stack) conclude(f *fetch, head interfaces.Head, start time.Time, err er
 
 // share fetches from beyond layer 0, or waits for whoever does.
 func (f *fetch) share(ctx context.Context, landed uint64) (found, error) {
+	defer f.refute(ctx)
 	for len(f.stack.layers) > 1 {
 		flight, lead := f.stack.flights.join(f.key)
 		if lead {

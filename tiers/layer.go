@@ -112,7 +112,15 @@ func (s *Stack) ask(ctx context.Context, op Op, i int, key interfaces.Key) (inte
 	l := &s.layers[i]
 	start := s.begin()
 	entry, err := l.Tier.Get(ctx, key)
+	wrong := false
+	if err == nil {
+		entry, err = s.verify(i, key, entry)
+		wrong = err != nil
+	}
 	s.tell(ctx, about(op, l.Name, &key, Hit, &entry.Head), start, err)
+	if wrong {
+		_ = s.drop(ctx, op, i, key) // told
+	}
 	return entry, err
 }
 

@@ -38,20 +38,21 @@ type Event struct {
 // Op is what was going on when something happened.
 type Op string
 
-// The operations: those of the contract, and two of the Stack's own.
+// The operations: those of the contract, and three of the Stack's own.
 const (
-	OpOpen   Op = "open" // one event for each layer, nearest first, from New
-	OpGet    Op = "get"
-	OpPut    Op = "put"
-	OpInsert Op = "insert"
-	OpDelete Op = "delete"
-	OpStat   Op = "stat"
-	OpPath   Op = "path"
-	OpList   Op = "list"
-	OpClear  Op = "clear"
-	OpPing   Op = "ping"
-	OpBehind Op = "behind" // a key on its way to the layers written behind
-	OpClose  Op = "close"
+	OpOpen     Op = "open" // one event for each layer, nearest first, from New
+	OpGet      Op = "get"
+	OpPut      Op = "put"
+	OpInsert   Op = "insert"
+	OpDelete   Op = "delete"
+	OpStat     Op = "stat"
+	OpPath     Op = "path"
+	OpList     Op = "list"
+	OpClear    Op = "clear"
+	OpPing     Op = "ping"
+	OpBehind   Op = "behind"   // a key on its way to the layers written behind
+	OpPrefetch Op = "prefetch" // an entry brought near before it is asked for
+	OpClose    Op = "close"
 )
 
 // Result is how something ended.

@@ -65,6 +65,7 @@ type located struct {
 // path asks the layers with paths, and if they have none all others, which only
 // one caller at a time does.
 func (f *fetch) path(ctx context.Context) (located, error) {
+	defer f.refute(ctx)
 	for {
 		landed := f.stack.flights.landings(&f.key)
 		where, err := f.pathNear(ctx)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
 )
 
@@ -85,6 +86,18 @@ func (f *fetch) broke(ctx context.Context, i int, start time.Time, err error) {
 	f.verdict.ill = true
 	f.failed = append(f.failed, i)
 	f.stack.tell(ctx, Event{Op: f.op, Layer: f.stack.layers[i].Name, Key: f.key}, start, err)
+	if i >= f.stack.far && errors.Is(err, cacheerr.ErrDamaged) {
+		f.refuted = append(f.refuted, i)
+	}
+}
+
+// refute removes the key from far layers that had another's body under it: not
+// while one calls back, which would not expect to be called then.
+func (f *fetch) refute(ctx context.Context) {
+	for _, i := range f.refuted {
+		_ = f.stack.drop(ctx, f.op, i, f.key) // told
+	}
+	f.refuted = nil
 }
 
 // pour puts the stream of hit into the nearest layer that takes it and returns

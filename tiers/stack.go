@@ -26,6 +26,14 @@ type Options struct {
 	// means [time.Now].
 	Clock func() time.Time
 
+	// Verify, if set, is asked about every entry that a far layer answers a Get
+	// with, before a near layer or a caller has it. Far are the layers beyond
+	// those whose bodies are files on this machine, and never the nearest. It
+	// returns the entry as it is; or one whose body fails when it is read, for a
+	// stream; or why the entry cannot be what the key stands for, with
+	// cacheerr.ErrDamaged in it: then the layer loses it.
+	Verify func(key interfaces.Key, entry interfaces.Entry) (interfaces.Entry, error)
+
 	// QueueSize is how many keys may wait to be written behind; 0 means 4096.
 	QueueSize int
 	// QueueWait makes a Put wait for room in a full queue, at most until its
@@ -52,6 +60,8 @@ type Stack struct {
 	layers   []Layer
 	pathers  []pather // those of layers that have paths, in order
 	decider  int      // place of the layer that decides an Insert, below 0 if none
+	far      int      // place of the first far layer, which there may not be
+	verifier func(interfaces.Key, interfaces.Entry) (interfaces.Entry, error)
 	observer Observer
 	timed    bool
 	clock    func() time.Time
@@ -100,7 +110,8 @@ func New(opts Options, layers ...Layer) (*Stack, error) {
 	if s.drain == 0 {
 		s.drain = defaultDrainTimeout
 	}
-	s.pathers, s.decider = pathersOf(s.layers), deciderOf(s.layers)
+	s.pathers, s.decider, s.verifier = pathersOf(s.layers), deciderOf(s.layers), opts.Verify
+	s.far = farOf(s.pathers)
 	for _, l := range s.layers {
 		s.observe(Event{Op: OpOpen, Layer: l.Name, Result: Done})
 	}

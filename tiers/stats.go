@@ -105,7 +105,7 @@ func (c *Counters) observeReason(reason cacheerr.Reason) {
 }
 
 // reads reports whether a hit of op is one in statistics.
-func (op Op) reads() bool { return op == OpGet || op == OpPath }
+func (op Op) reads() bool { return op == OpGet || op == OpPath || op == OpPrefetch }
 
 // layer returns the counters of the layer with name.
 func (c *Counters) layer(name string) *layerCounters {

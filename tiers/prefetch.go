@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tiers
+
+import (
+	"context"
+
+	"github.com/tiercecache/tierce/interfaces"
+)
+
+// Prefetch brings entries near that somebody is going to ask for. Each far layer
+// is asked once, for the keys that no near one has and nobody is fetching. Every
+// entry is copied to one near layer: the nearest with paths that takes it, or,
+// without a body, the nearest that takes it.
+//
+// A Get or Path of a key that is being prefetched waits for it, and is answered
+// without asking the far layer again. What could not be had is told and is no
+// error: whoever wants it asks for himself. Prefetch fails only if the Stack is
+// closed or the context ends.
+func (s *Stack) Prefetch(ctx context.Context, keys []interfaces.Key) error {
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	b := ahead{stack: s, wanted: make([]wanted, 0, len(keys))}
+	defer b.land()
+	missing := b.begin(ctx, keys)
+	for i := s.far; i < len(s.layers) && len(missing) > 0; i++ {
+		var err error
+		if missing, err = b.layer(ctx, i, missing); err != nil {
+			return err
+		}
+	}
+	for _, w := range missing {
+		if !w.verdict.ill {
+			w.flight.answered, w.flight.verdict, w.flight.err = true, w.verdict, w.miss()
+		}
+	}
+	return nil
+}
+
+// ahead is a Prefetch under way.
+type ahead struct {
+	stack  *Stack
+	wanted []wanted
+}
+
+// begin begins the flights of all keys that are neither near nor being fetched.
+func (b *ahead) begin(ctx context.Context, keys []interfaces.Key) []*wanted {
+	for _, key := range keys {
+		if b.stack.isNear(ctx, key) {
+			continue
+		}
+		if flight, lead := b.stack.flights.join(key); lead {
+			b.wanted = append(b.wanted, wanted{fetch: fetch{stack: b.stack, op: OpPrefetch, key: key}, flight: flight})
+		}
+	}
+	missing := make([]*wanted, len(b.wanted))
+	for i := range b.wanted {
+		missing[i] = &b.wanted[i]
+	}
+	return missing
+}
+
+// isNear reports whether a near layer has key.
+func (s *Stack) isNear(ctx context.Context, key interfaces.Key) bool {
+	for i := range s.nears() {
+		if _, err := interfaces.Stat(ctx, s.layers[i].Tier, key); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// land ends the flights that are under way.
+func (b *ahead) land() {
+	for i := range b.wanted {
+		b.wanted[i].land(b.stack)
+	}
+}
+
+// layer asks layer i for missing and returns what it does not have. The flights
+// of those that it did not answer, or whose body broke, land without an answer.
+func (b *ahead) layer(ctx context.Context, i int, missing []*wanted) (still []*wanted, err error) {
+	keys := make([]interfaces.Key, len(missing))
+	for j, w := range missing {
+		keys[j] = w.key
+	}
+	err = b.stack.askBatch(ctx, OpPrefetch, i, keys, func(j int, entry interfaces.Entry, err error) error {
+		w := missing[j]
+		if err != nil {
+			still = append(still, w)
+			return w.note(ctx, i, err)
+		}
+		w.arrive(ctx, found{entry, i})
+		w.land(b.stack)
+		return nil
+	})
+	for _, w := range missing {
+		w.refute(ctx)
+	}
+	return still, err
+}
+
+// arrive copies what a far layer had to a near one, and has the answer for those
+// who wait for it.
+func (w *wanted) arrive(ctx context.Context, hit found) {
+	hit, next := w.load(ctx, hit)
+	flights := &w.stack.flights
+	if next >= 0 || !flights.promote(w.flight) {
+		return
+	}
+	near, ok := w.lodge(ctx, hit)
+	stale := flights.promoted(w.flight)
+	w.uncopy(ctx, stale)
+	w.flight.hit, w.flight.answered = near, ok && stale == 0
+}
+
+// lodge puts hit into one near layer and returns what other callers may have,
+// which is nothing if the only stream was read in vain.
+func (w *wanted) lodge(ctx context.Context, hit found) (near found, ok bool) {
+	_, text := hit.entry.Text()
+	offered := offer(hit.entry)
+	for _, i := range w.stack.homes(hit.entry.Size) {
+		if !w.takes(i, hit.entry.Size) {
+			continue
+		}
+		err := w.lend(ctx, i, hit.at, &offered)
+		if err == nil && !text {
+			return found{hit.entry, i}, true // asked for again there: see follow
+		}
+		if err == nil || !offered.again() {
+			break
+		}
+	}
+	return hit, text
+}
+
+// homes returns the near layers in which a body of size bytes is wanted that was
+// not asked for yet, best first.
+func (s *Stack) homes(size int64) (places []int) {
+	if size == 0 || len(s.pathers) == 0 {
+		for i := range s.nears() {
+			places = append(places, i)
+		}
+		return places
+	}
+	for _, p := range s.pathers {
+		places = append(places, p.at)
+	}
+	return places
+}
