@@ -28,17 +28,21 @@ type BackendError interface {
 //   - what the tier needs is not installed;
 //   - the tier's breaker is open, or its budget of time is used up.
 type BackendNotAvailableError struct {
-	Tier string `json:"tier"` // name of the tier
-	Err  error  `json:"-"`    // why; may be nil
+	Tier   string `json:"tier"`   // name of the tier
+	Reason string `json:"reason"` // why, in the few words under which statistics count it; may be ""
+	Err    error  `json:"-"`      // cause; may be nil
 }
 
 // Error implements error.
 func (e *BackendNotAvailableError) Error() string {
-	return message("tier "+quote(e.Tier)+" is not available", e.Err,
-		"check that it runs and can be reached, or take it out of the configuration")
+	what := "tier " + quote(e.Tier) + " is not available"
+	if e.Reason != "" {
+		what += ": " + e.Reason
+	}
+	return message(what, e.Err, "check that it runs and can be reached, or take it out of the configuration")
 }
 
-// Unwrap returns why the tier is not available.
+// Unwrap returns the cause.
 func (e *BackendNotAvailableError) Unwrap() error { return e.Err }
 
 // ErrorName implements [CacheError].
@@ -59,7 +63,7 @@ func (e *BackendNotAvailableError) Backend() (tier, op string) { return e.Tier, 
 type BackendExecutionError struct {
 	Tier   string `json:"tier"`   // name of the tier
 	Op     string `json:"op"`     // operation, as "get" or "put"
-	Reason string `json:"reason"` // what went wrong, in a few words; may be ""
+	Reason string `json:"reason"` // what went wrong, in the few words under which statistics count it; may be ""
 	Err    error  `json:"-"`      // cause; may be nil
 }
 

@@ -40,8 +40,8 @@ func systemSamples() []sample {
 			`dump "run.dump" has other bytes for key 9f86d081884c than this process recorded, and was left as it is; remove the dump that is wrong, or dump to another file`,
 		},
 		{
-			&cacheerr.BackendNotAvailableError{Tier: "redis", Err: errCause}, "System Backend",
-			`tier "redis" is not available: the cause; check that it runs and can be reached, or take it out of the configuration`,
+			&cacheerr.BackendNotAvailableError{Tier: "redis", Reason: "no answer in time", Err: errCause}, "System Backend",
+			`tier "redis" is not available: no answer in time: the cause; check that it runs and can be reached, or take it out of the configuration`,
 		},
 		{
 			&cacheerr.BackendExecutionError{Tier: "disk", Op: "put", Reason: "no space", Err: errCause}, "System Backend",
