@@ -49,6 +49,7 @@ fuzz:
 bench: needs
 	cd bench && $(GO) run ./compare
 
-# The race detector and the cgo tests need a C compiler, the rest git and make.
+# The race detector and the cgo tests need a C compiler, those of remotes
+# redis-server, the rest git and make.
 needs:
-	@sh tools/needs.sh gcc git
+	@sh tools/needs.sh gcc git redis-server

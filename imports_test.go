@@ -70,6 +70,7 @@ var allowed = map[string][]string{
 	"internal/lock":        {"errors"},
 	"internal/progress":    {},
 	"internal/ledger":      {"internal/lock", "internal/vfs", "tiers"},
+	"internal/redistest":   {},
 }
 
 // TestImports holds the directions in which packages import each other: DESIGN,
@@ -95,6 +96,7 @@ func TestImports(t *testing.T) {
 // each, so that replacing it is one package's work. Test helpers are free.
 var importers = map[string][]string{
 	"github.com/hashicorp/golang-lru/v2": {"memory"},
+	"github.com/redis/go-redis/v9":       {"internal/redistest"},
 	"github.com/zeebo/xxh3":              {"encoding"},
 	"github.com/gofrs/flock":             {"internal/lock"},
 	"github.com/goccy/go-yaml":           {"config"},

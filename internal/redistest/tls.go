@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package redistest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"net/url"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// Prefix is what the keys of [TLS]'s user begin with.
+const Prefix = "tierce:"
+
+// Rules are what [TLS]'s user may do: the least that the redis tier needs.
+// docs/redis.md tells administrators the same.
+const Rules = "resetkeys ~" + Prefix + "* resetchannels -@all +@connection +@read +@write +@scripting -@dangerous +info"
+
+// TLS starts a server that takes TLS connections only, with a certificate of an
+// authority of its own, of a user who may do what [Rules] say.
+func TLS(t testing.TB) *Server {
+	t.Helper()
+	return started(t, newTLS(valid()))
+}
+
+// Expired starts a server as [TLS] does, with a certificate that was valid
+// until yesterday.
+func Expired(t testing.TB) *Server {
+	t.Helper()
+	return started(t, newTLS(time.Now().Add(-24*time.Hour)))
+}
+
+// valid returns until when a good certificate is valid.
+func valid() time.Time { return time.Now().Add(24 * time.Hour) }
+
+// newTLS returns a server whose certificate is valid until then.
+func newTLS(until time.Time) *Server {
+	s := newServer(func(s *Server) ([]string, error) {
+		s.socket, s.CA = s.file("admin.sock"), s.file("ca.pem")
+		s.URL = (&url.URL{Scheme: "rediss", User: url.UserPassword(s.Username, s.Password), Host: s.Addr}).String()
+		return []string{
+			"port 0", "tls-port " + strconv.Itoa(s.port), "tls-auth-clients no",
+			"tls-ca-cert-file " + s.CA, "tls-cert-file " + s.file("cert.pem"), "tls-key-file " + s.file("key.pem"),
+			"unixsocket " + s.socket, "unixsocketperm 700",
+			"user default off",
+			"user admin on >" + s.admin + " ~* &* +@all",
+			"user " + s.Username + " on >" + s.Password + " " + Rules,
+		}, s.certify(until)
+	})
+	s.Username, s.Password, s.admin = "tierce", "b5:s3/cret", "administrator"
+	return s
+}
+
+// certify writes the certificates of an authority and of the server, valid
+// until then, and the server's key.
+func (s *Server) certify(until time.Time) error {
+	authority := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "redistest"},
+		NotBefore: until.Add(-48 * time.Hour), NotAfter: until.Add(48 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	server := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "127.0.0.1"},
+		NotBefore: authority.NotBefore, NotAfter: until,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		KeyUsage:    x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	serverKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(serverKey)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		writePEM(s.file("key.pem"), "PRIVATE KEY", private),
+		sign(s.CA, authority, authority, &authorityKey.PublicKey, authorityKey),
+		sign(s.file("cert.pem"), server, authority, &serverKey.PublicKey, authorityKey),
+	)
+}
+
+// sign writes a certificate of key to the file path.
+func sign(path string, certificate, by *x509.Certificate, key *ecdsa.PublicKey, with *ecdsa.PrivateKey) error {
+	text, err := x509.CreateCertificate(rand.Reader, certificate, by, key, with)
+	if err != nil {
+		return err
+	}
+	return writePEM(path, "CERTIFICATE", text)
+}
+
+func writePEM(path, kind string, text []byte) error {
+	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: text}), 0o600)
+}
