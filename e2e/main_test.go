@@ -25,9 +25,10 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(suite{m}, map[string]func(){
-		"inside": inside,
-		"killer": killer,
-		"waiter": waiter,
+		"inside":   inside,
+		"killer":   killer,
+		"listener": listener,
+		"waiter":   waiter,
 	})
 }
 

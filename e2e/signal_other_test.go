@@ -6,3 +6,6 @@ package e2e_test
 
 // waiter is for the test of signals.
 func waiter() {}
+
+// listener is for the test on a terminal.
+func listener() {}

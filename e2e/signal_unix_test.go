@@ -38,6 +38,7 @@ func TestRunPassesSignalsOn(t *testing.T) {
 func (p *place) signalled(sig os.Signal, args ...string) (string, int) {
 	p.t.Helper()
 	cmd := p.command(".", append([]string{"tierce", "run", "--"}, args...))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a terminal would send its signals itself
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	pipe, err := cmd.StdoutPipe()
@@ -64,4 +65,17 @@ func waiter() {
 	fmt.Println("ready")
 	fmt.Println("got", <-signals)
 	os.Exit(7)
+}
+
+// listener is a program that says which signals it gets, until a SIGUSR1.
+func listener() {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGUSR1)
+	fmt.Println("ready")
+	for got := range signals {
+		fmt.Println("got", got)
+		if got == syscall.SIGUSR1 {
+			os.Exit(7)
+		}
+	}
 }

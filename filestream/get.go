@@ -58,7 +58,7 @@ func (c *Cache) read(file vfs.File, key interfaces.Key, seen look) (interfaces.E
 		c.proofs.add(seen.proof)
 	}
 	// The bytes were made here and nobody else has them: they can be the
-	// string without a copy, which at 64 KiB is a third of the time of a Get.
+	// string without a copy, which at 32 KiB would be a third of the time of a Get.
 	return interfaces.Text(unsafe.String(unsafe.SliceData(body), len(body))).WithHead(seen.head), nil
 }
 

@@ -11,7 +11,7 @@ import (
 // smallBody is the longest body in bytes that Get reads at once, closing the
 // file, instead of handing out an open file: up to here a copy is cheaper than
 // what an open file costs (docs/benchmarks.md).
-const smallBody = 64 << 10
+const smallBody = 32 << 10
 
 // tinyBody is the longest body in bytes that is summed up at every Get: that
 // takes less time than to ask for its proof.

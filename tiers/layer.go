@@ -18,7 +18,8 @@ type Layer struct {
 	Name string
 	// Tier keeps the entries. The Stack owns it and closes it.
 	Tier interfaces.Cache
-	// ReadOnly keeps every write, promotion and removal away from the layer.
+	// ReadOnly keeps every write, promotion and removal away from the layer;
+	// what its tier does of itself, such as removing damage, it still does.
 	// Its entries cannot be replaced: they hide those of farther layers.
 	ReadOnly bool
 	// Behind makes writes wait in a queue, from which workers send them; reads

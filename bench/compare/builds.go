@@ -189,9 +189,10 @@ func resident(pid int) float64 {
 // prepare downloads the module, builds the binaries and lists the packages.
 func (s *site) prepare(ctx context.Context, module string) error {
 	s.tierce, s.bare = filepath.Join(s.dir, "tierce"), filepath.Join(s.dir, "bare")
-	for binary, source := range map[string]string{s.tierce: "github.com/tiercecache/tierce/cmd/tierce", s.bare: "./bare"} {
-		if err := command(ctx, ".", "go", "build", "-o", binary, source).Run(); err != nil {
-			return fmt.Errorf("building %s: %w", source, err)
+	for _, b := range []struct{ dir, source, binary string }{{"..", "./cmd/tierce", s.tierce}, {".", "./bare", s.bare}} {
+		build := command(ctx, b.dir, "go", "build", "-o", b.binary, b.source)
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("building %s in %s: %w\n%s", b.source, b.dir, err, out)
 		}
 	}
 	text, err := command(ctx, s.dir, "go", "mod", "download", "-json", module).Output()

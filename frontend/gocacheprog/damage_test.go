@@ -11,6 +11,7 @@ import (
 	"github.com/tiercecache/tierce/filestream"
 	"github.com/tiercecache/tierce/frontend/gocacheprog"
 	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/tiers"
 )
 
 // TestWrongBody: bytes whose SHA-256 is not the OutputID are not stored.
@@ -20,7 +21,8 @@ func TestWrongBody(t *testing.T) {
 			t.Run(fmt.Sprintf("local=%t/%d", local, size), func(t *testing.T) {
 				dir := t.TempDir()
 				cache := disk(t, dir, filestream.Options{})
-				c := start(t, gocacheprog.Options{Open: opened(cache), Local: local})
+				var counters tiers.Counters
+				c := start(t, gocacheprog.Options{Open: opened(cache), Local: local, Observer: &counters})
 				body := pattern(size)
 				lie := putRequest("a", body)
 				body[size/2] ^= 1
@@ -33,6 +35,9 @@ func TestWrongBody(t *testing.T) {
 				}
 				c.stored("b", body)
 				c.close()
+				if got := counters.Snapshot(); got.Unstored != 1 || got.Puts != 1 {
+					t.Errorf("%d results were counted as not stored and %d as stored, want 1 and 1", got.Unstored, got.Puts)
+				}
 			})
 		}
 	}

@@ -5,6 +5,7 @@ package gocacheprog
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -49,7 +50,7 @@ func (s *Server) putLarge(ctx context.Context, reader *reader, req request) erro
 	return nil
 }
 
-const errOtherBody = "the body is not the one that the OutputID names; it was not stored"
+var errOtherBody = errors.New("the body is not the one that the OutputID names; it was not stored")
 
 // opener opens the body of a put once more.
 type opener func() interfaces.Entry
@@ -59,7 +60,8 @@ type opener func() interfaces.Entry
 // the body.
 func (s *Server) keep(ctx context.Context, req request, sum [sha256.Size]byte, open opener) {
 	if string(sum[:]) != string(req.OutputID) {
-		s.answers.refuse(req.ID, errOtherBody)
+		s.opts.Observer.Observe(tiers.Event{Op: tiers.OpPut, Result: tiers.Failed, Err: errOtherBody})
+		s.answers.refuse(req.ID, errOtherBody.Error())
 		return
 	}
 	path, err := s.keepIn(ctx, req, open)

@@ -15,6 +15,7 @@ import (
 // written by one goroutine, and read after that.
 type spool struct {
 	file  *os.File // nil if none could be made
+	named bool     // the file still has its name
 	size  int64    // bytes that the file took
 	full  bool     // it takes no more
 	extra bytes.Buffer
@@ -25,7 +26,8 @@ func newSpool() *spool {
 	if err != nil {
 		return &spool{full: true}
 	}
-	return &spool{file: file}
+	// Where an open file can lose its name, a killed process leaves nothing.
+	return &spool{file: file, named: os.Remove(file.Name()) != nil}
 }
 
 // Write implements [io.Writer].
@@ -51,8 +53,11 @@ func (s *spool) entry() interfaces.Entry {
 
 // remove lets go of the body.
 func (s *spool) remove() {
-	if s.file != nil {
-		_ = s.file.Close()           // nobody needs it any more
+	if s.file == nil {
+		return
+	}
+	_ = s.file.Close() // nobody needs it any more
+	if s.named {
 		_ = os.Remove(s.file.Name()) // in the system's temporary directory
 	}
 }

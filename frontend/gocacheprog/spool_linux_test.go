@@ -61,3 +61,21 @@ func limited(t *testing.T, size uint64, do func()) {
 	}()
 	do()
 }
+
+// TestSpoolNameless: a helper that is killed leaves no body behind, since the
+// file has no name while it is open.
+func TestSpoolNameless(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	spool := gocacheprog.NewSpool()
+	defer spool.Remove()
+	if _, err := spool.Write([]byte("a body")); err != nil {
+		t.Fatal(err)
+	}
+	if n := filesBelow(t, os.TempDir()); n != 0 {
+		t.Errorf("%d temporary files have names while the spool is open, want none", n)
+	}
+	entry := spool.Entry()
+	if got, err := entry.Bytes(); err != nil || string(got) != "a body" {
+		t.Errorf("the body is %q (%v), want %q", got, err, "a body")
+	}
+}

@@ -121,17 +121,12 @@ func (b *both) Observe(event tiers.Event) {
 }
 
 // privatePrefix begins the names of the directories that stand in for a cache
-// that takes nothing. Their files may be read after the helper has gone, so the
-// next one that needs such a directory removes those of yesterday.
+// that takes nothing. Their files may be read after the helper has gone, so they
+// stay for a day.
 const privatePrefix = "tierce-private-"
 
 func (h *helper) openPrivate(ctx context.Context) (interfaces.Cache, error) {
-	old, _ := filepath.Glob(filepath.Join(os.TempDir(), privatePrefix+"*"))
-	for _, dir := range old {
-		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
-			_ = os.RemoveAll(dir) // somebody else's stays
-		}
-	}
+	sweepTemporary(privatePrefix)
 	dir, err := os.MkdirTemp("", privatePrefix)
 	if err != nil {
 		return nil, err
@@ -142,6 +137,17 @@ func (h *helper) openPrivate(ctx context.Context) (interfaces.Cache, error) {
 	}
 	h.private = cache
 	return cache, nil
+}
+
+// sweepTemporary removes yesterday's temporary directories whose names begin
+// with prefix.
+func sweepTemporary(prefix string) {
+	old, _ := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
+	for _, dir := range old {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			_ = os.RemoveAll(dir) // somebody else's stays
+		}
+	}
 }
 
 // report writes down what this helper did: for the directory, and for the

@@ -14,10 +14,10 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v3"
-	"golang.org/x/term"
 
 	"github.com/tiercecache/tierce/config"
 	"github.com/tiercecache/tierce/internal/ledger"
@@ -42,6 +42,10 @@ input and output are the command's own.`,
 	}
 }
 
+// runPrefix begins the names of the directories of "tierce run"; a killed one
+// leaves its own.
+const runPrefix = "tierce-run-"
+
 // runner is one "tierce run".
 type runner struct {
 	app     *app
@@ -58,7 +62,8 @@ func (r *runner) run(ctx context.Context, args []string) error {
 	default:
 		return usagef("--summary is text, json or none, not %q", r.summary)
 	}
-	dir, err := os.MkdirTemp("", "tierce-run-")
+	sweepTemporary(runPrefix)
+	dir, err := os.MkdirTemp("", runPrefix)
 	if err != nil {
 		return exitError{exitOwn, fmt.Errorf("no temporary directory: %w; set TMPDIR to one that can be written to", err)}
 	}
@@ -68,7 +73,7 @@ func (r *runner) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	code, err := r.start(args, env)
+	code, err := r.start(ctx, args, env)
 	if err != nil {
 		return err
 	}
@@ -156,13 +161,16 @@ func (r *runner) say(text string) { fmt.Fprintln(r.app.stderr, "tierce:", text) 
 
 // start runs the command to its end, passing signals on, and returns its exit
 // code. An error means that it was not run.
-func (r *runner) start(args, env []string) (int, error) {
+func (r *runner) start(ctx context.Context, args, env []string) (int, error) {
 	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx,gosec // it ends by itself or by a signal passed on; running it is the job
 	cmd.Env = env
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, passedOn...)
 	defer signal.Stop(signals)
+	if err := ctx.Err(); err != nil { // a signal came before it could be passed on
+		return 0, exitError{exitSignal + int(syscall.SIGINT), context.Cause(ctx)}
+	}
 	if err := cmd.Start(); err != nil {
 		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
 			return 0, exitError{exitNotFound, fmt.Errorf("there is no command %q; check its name and PATH", args[0])}
@@ -171,11 +179,10 @@ func (r *runner) start(args, env []string) (int, error) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	onTerminal := term.IsTerminal(int(os.Stdin.Fd()))
 	for {
 		select {
 		case sig := <-signals:
-			if !onTerminal || !fromKeyboard(sig) {
+			if !fromKeyboard(sig) {
 				_ = cmd.Process.Signal(sig) // it may be gone
 			}
 		case err := <-ended:
