@@ -60,7 +60,8 @@ var allowed = map[string][]string{
 	"encoding":             {"interfaces", "errors"},
 	"encoding/gobcodec":    {"encoding", "errors"},
 	"memory":               {"interfaces", "errors", "encoding", "internal"},
-	"filestream":           {"interfaces", "errors", "encoding", "internal"},
+	"filestream":           {"interfaces", "errors", "encoding", "internal", "boltindex"},
+	"boltindex":            {"interfaces", "errors", "encoding", "internal"},
 	"tiers":                {"interfaces", "errors", "encoding"},
 	"cachetest":            {"interfaces", "errors", "encoding"},
 	"frontend/gocacheprog": {"interfaces", "errors", "encoding", "tiers"},
@@ -99,6 +100,7 @@ var importers = map[string][]string{
 	"github.com/redis/go-redis/v9":       {"internal/redistest"},
 	"github.com/zeebo/xxh3":              {"encoding"},
 	"github.com/gofrs/flock":             {"internal/lock"},
+	"go.etcd.io/bbolt":                   {"boltindex"},
 	"github.com/goccy/go-yaml":           {"config"},
 	"github.com/dustin/go-humanize":      {"config"},
 	"github.com/urfave/cli/v3":           {"cmd/tierce/command"},
@@ -135,7 +137,7 @@ func TestForeignImports(t *testing.T) {
 // command's dependencies.
 func TestLibraryIsLight(t *testing.T) {
 	heavy := []string{"github.com/urfave", "github.com/goccy", "github.com/dustin", "net/http", "text/template", "testing"}
-	library := []string{"interfaces", "errors", "encoding", "memory", "filestream", "tiers"}
+	library := []string{"interfaces", "errors", "encoding", "memory", "filestream", "boltindex", "tiers"}
 	for _, p := range list(t) {
 		name, _ := ours(p.ImportPath)
 		if !slices.Contains(library, name) {
