@@ -180,11 +180,15 @@ func (s *Stack) copy(ctx context.Context, op Op, good Result, i int, key interfa
 }
 
 // drop removes key from layer i, so that it does not answer with an entry that
-// the stack has replaced or must not have. An absent key is as good. That is
-// done also when the caller gives up, since something was stored already.
+// the stack has replaced or must not have. An absent key is as good, and a
+// read-only layer keeps what it has. That is done also when the caller gives up,
+// since something was stored already.
 func (s *Stack) drop(ctx context.Context, op Op, i int, key interfaces.Key) error {
-	ctx = context.WithoutCancel(ctx)
 	l := &s.layers[i]
+	if l.ReadOnly {
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx)
 	start := s.begin()
 	err := interfaces.Delete(ctx, l.Tier, key)
 	if err == nil || errors.Is(err, cacheerr.ErrMiss) {

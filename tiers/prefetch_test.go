@@ -319,6 +319,15 @@ func TestVerify(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a read-only layer keeps what it has", func(t *testing.T) {
+		near, far := cachetest.NewFull(t), newFake(t)
+		s := newStack(t, tiers.Options{Verify: honest}, tiers.Layer{Name: "near", Tier: near}, tiers.Layer{Name: "far", Tier: far, ReadOnly: true})
+		put(t, far, key, "bad")
+		if err := get(t, s); !errors.Is(err, cacheerr.ErrMiss) {
+			t.Errorf("%v, want a miss", err)
+		}
+		want(t, far, key, "bad")
+	})
 	t.Run("near layers are not asked about", func(t *testing.T) {
 		m := newMachine(t, tiers.Options{Verify: honest})
 		put(t, m, key, "bad, but ours")

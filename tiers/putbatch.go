@@ -137,7 +137,7 @@ func (s *Stack) settleText(ctx context.Context, key interfaces.Key, refusal func
 		return why.err()
 	}
 	for i := range s.layers {
-		if l := &s.layers[i]; refusal(i) != nil && !l.ReadOnly && !l.Behind {
+		if l := &s.layers[i]; refusal(i) != nil && !l.Behind {
 			_ = s.drop(ctx, OpPut, i, key) // told
 		}
 	}
