@@ -72,6 +72,7 @@ var allowed = map[string][]string{
 	"internal/progress":    {},
 	"internal/ledger":      {"internal/lock", "internal/vfs", "tiers"},
 	"internal/redistest":   {},
+	"internal/faultproxy":  {},
 }
 
 // TestImports holds the directions in which packages import each other: DESIGN,
