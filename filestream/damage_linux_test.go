@@ -5,6 +5,7 @@ package filestream_test
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -21,6 +22,7 @@ func TestAttribute(t *testing.T) {
 		return func(path string) error { return unix.Setxattr(path, vfs.AttrName, []byte(value), 0) }
 	}
 	for name, do := range map[string]func(string) error{
+		"lost":               func(path string) error { return unix.Removexattr(path, vfs.AttrName) },
 		"emptied":            attr(""),
 		"too short":          attr("short"),
 		"noise":              attr(strings.Repeat("noise ", 10)),
@@ -55,8 +57,9 @@ func TestAttribute(t *testing.T) {
 	t.Run("without attribute it is another tool's file, which nobody can verify", func(t *testing.T) {
 		c := openIn(t, t.TempDir(), filestream.Options{Verify: filestream.VerifyAlways})
 		key := named("key")
-		mustDo(t, c.Put(t.Context(), key, interfaces.Text("body").WithHead(interfaces.Head{Tag: "tag"})))
-		mustDo(t, unix.Removexattr(entryPath(c.Dir(), key), vfs.AttrName))
+		mustDo(t, c.Put(t.Context(), key, interfaces.Text("ours").WithHead(interfaces.Head{Tag: "tag"})))
+		mustDo(t, os.Remove(entryPath(c.Dir(), key)))
+		writeFile(t, entryPath(c.Dir(), key), "body")
 		wantHit(t, c, "key", "body")
 		head, err := c.Stat(t.Context(), key)
 		if err != nil || head.Tag != "" || head.Checksum != (interfaces.Checksum{}) {

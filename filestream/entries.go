@@ -129,5 +129,6 @@ func (c *Cache) Empty(ctx context.Context, progress Progress) (Usage, error) {
 		}
 	}
 	_ = c.fs.Remove(filepath.Join(c.dir, "heads")) // an empty one is of no use; another stays
+	c.rooted.Store(false)
 	return gone, nil
 }

@@ -342,11 +342,11 @@ func (p *patient) checkError(what string, fault *script, err error) {
 
 // mustSurface reports whether the failure of a call makes the operation fail.
 // The others are looks and hints, without which it can do: state, the sweep of
-// tmp, times, and the size of what was replaced.
+// tmp, times, the size of what was replaced, and directories of other people.
 func (p *patient) mustSurface(call faultfs.Call) bool {
 	name, err := filepath.Rel(p.dir, call.Path)
 	mustDo(p, err)
-	if name == "tmp" || name == "heads" || strings.HasPrefix(name, "state") {
+	if name == "tmp" || name == "heads" || strings.HasPrefix(name, "state") || strings.HasPrefix(name, "..") {
 		return false
 	}
 	switch call.Op {

@@ -169,7 +169,7 @@ type look struct {
 	info  vfs.Info
 	head  interfaces.Head
 	proof proof // that this very file was verified, once it is
-	bare  bool  // no head: another tool's file
+	bare  bool  // no head: another tool's file (one of ours that lost its head is damage)
 }
 
 // openEntry opens the file of an entry and looks at it, without reading the
@@ -217,11 +217,11 @@ func (c *Cache) examine(file vfs.File, key interfaces.Key) (look, error) {
 	s := getScratch()
 	defer putScratch(s)
 	n, err := c.heads.read(file, key, s.attr[:])
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && !info.Marked {
 		head := interfaces.Head{Size: info.Size, Time: time.Unix(0, info.Modified).UTC()}
 		return look{info: info, head: head, bare: true}, nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return look{}, failed("getxattr", err)
 	}
 	head, err := encoding.ParseHead(s.attr[:n], key, info.Size)

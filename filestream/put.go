@@ -263,18 +263,44 @@ func (c *Cache) settle(ctx context.Context, key interfaces.Key, id uint64, repla
 		c.usage.add(info.Disk - replaced)
 	}
 	if c.opts.Durability == DurabilityFull {
-		if err := errors.Join(c.syncNames(path), c.heads.syncNames(key)); err != nil {
+		if err := errors.Join(c.heads.syncNames(key), c.syncNames(path)); err != nil {
 			return failed("put", err)
 		}
 	}
 	return c.holdCap(ctx)
 }
 
-// syncNames makes the name of an entry's file durable, and that of its
-// directory, which may be new.
+// syncNames makes the name of an entry's file durable, and those of the
+// directories above it, which may be new.
 func (c *Cache) syncNames(path string) error {
 	if err := c.fs.SyncDir(filepath.Dir(path)); err != nil {
 		return err
 	}
-	return c.fs.SyncDir(c.entriesDir())
+	if err := c.fs.SyncDir(c.entriesDir()); err != nil {
+		return err
+	}
+	return c.syncRoot()
+}
+
+// syncRoot makes the names in the cache's directory durable, and its own name,
+// once: MkdirAll may have made any of them. A directory that this user may not
+// open is not one that it made.
+func (c *Cache) syncRoot() error {
+	if c.rooted.Load() {
+		return nil
+	}
+	for dir := c.dir; ; dir = filepath.Dir(dir) {
+		err := c.fs.SyncDir(dir)
+		if vfs.Refused(err) && dir != c.dir {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	c.rooted.Store(true)
+	return nil
 }

@@ -10,6 +10,9 @@ import (
 
 const errNoAttr = unix.ENOATTR
 
+// mark is none: the system takes the sticky bit from a new file.
+const mark = 0
+
 // Open implements [FS].
 func (OS) Open(path string) (File, error) {
 	return open("open", path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)

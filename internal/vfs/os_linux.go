@@ -12,6 +12,11 @@ import (
 
 const errNoAttr = unix.ENODATA
 
+// mark is the sticky bit, which means nothing for a file. No umask takes it
+// away, and it comes into being with the file: an attribute that is set a moment
+// later may be lost in a power failure while the file is kept.
+const mark = unix.S_ISVTX
+
 // Open implements [FS]. The kernel refuses O_NOATIME for somebody else's file.
 func (OS) Open(path string) (File, error) {
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK

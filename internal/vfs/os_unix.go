@@ -54,7 +54,7 @@ func open(op, path string, flags int, mode uint32) (File, error) {
 
 // Create implements [FS].
 func (OS) Create(path string) (File, error) {
-	return open("create", path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o644)
+	return open("create", path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o644|mark)
 }
 
 // OpenShared implements [FS].
@@ -205,7 +205,11 @@ func (f *osFile) SetAttr(value []byte) error {
 }
 
 func (f *osFile) Freeze() error {
-	return pathError("chmod", f.path, unix.Fchmod(f.fd, 0o444))
+	var st unix.Stat_t
+	if err := unix.Fstat(f.fd, &st); err != nil {
+		return pathError("chmod", f.path, err)
+	}
+	return pathError("chmod", f.path, unix.Fchmod(f.fd, uint32(st.Mode)&mark|0o444))
 }
 
 func (f *osFile) Sync() error { return pathError("sync", f.path, unix.Fsync(f.fd)) }
@@ -226,5 +230,6 @@ func info(st *unix.Stat_t) Info {
 		Regular:  kind == unix.S_IFREG,
 		Dir:      kind == unix.S_IFDIR,
 		Frozen:   st.Mode&0o222 == 0,
+		Marked:   kind == unix.S_IFREG && st.Mode&mark != 0,
 	}
 }

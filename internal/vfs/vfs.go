@@ -3,7 +3,8 @@
 // Package vfs is the seam between the disk tier and the operating system:
 // everything that a filestream directory asks of a file system, and no more.
 // [OS] is the real one; all platform code of the module is in its files. Tests
-// put a failing or a forgetful one in its place (package vfs/faultfs).
+// put a failing or a forgetful one in its place (packages vfs/faultfs and
+// vfs/syncfs).
 package vfs
 
 import (
@@ -26,7 +27,8 @@ type FS interface {
 	// the system can do that. It does not wait for the other end of a pipe, and
 	// does not follow a link where the system can do that.
 	Open(path string) (File, error)
-	// Create makes a new file for writing; a path that exists is fs.ErrExist.
+	// Create makes a new file for writing; a path that exists is fs.ErrExist. The
+	// file is marked (see [Info]) from its first moment on.
 	Create(path string) (File, error)
 	// OpenShared opens a file for reading and writing in place, and makes it if
 	// it is missing. Several processes may have it open.
@@ -85,6 +87,7 @@ type Info struct {
 	Regular  bool   // neither directory, link nor device
 	Dir      bool   // a directory
 	Frozen   bool   // nobody may write to it (see [File.Freeze])
+	Marked   bool   // made by [FS.Create], as far as the system can keep that with the file's mode
 }
 
 // Same reports whether two descriptions are of the same, unchanged file: what
