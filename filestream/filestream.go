@@ -76,8 +76,8 @@ type Cache struct {
 
 	background sync.WaitGroup // eviction that runs behind a Put, and keeping what was handed out
 	evicting   atomic.Bool
-	rooted     atomic.Bool    // the names of the directories above the entries' are durable
-	closing    sync.Mutex // held while background work starts, and while closed is set
+	rooted     atomic.Bool // the names of the directories above the entries' are durable
+	closing    sync.Mutex  // held while background work starts, and while closed is set
 	closed     atomic.Bool
 	closeOnce  sync.Once
 	closeErr   error
