@@ -68,6 +68,11 @@ func compareBuilds(ctx context.Context, rounds int, module string, wanted func(s
 			return err
 		}
 	}
+	if wanted("puts") {
+		if err := s.comparePuts(ctx, rounds); err != nil {
+			return err
+		}
+	}
 	for _, b := range builds {
 		if !wanted(b.name) {
 			continue
@@ -113,8 +118,13 @@ func (s *site) build(ctx context.Context, c client, args []string) (time.Duratio
 	cmd.Dir = s.module
 	cmd.Env = append(os.Environ(), c.env...)
 	cmd.Stderr = os.Stderr
+	return timed(cmd.Run)
+}
+
+// timed returns how long do took.
+func timed(do func() error) (time.Duration, error) {
 	begin := time.Now()
-	err := cmd.Run()
+	err := do()
 	return time.Since(begin), err
 }
 
@@ -143,12 +153,7 @@ const oneGet = `{"ID":1,"Command":"get","ActionID":"AAAAAAAAAAAAAAAAAAAAAAAAAAAA
 // start starts a helper and asks it once; it returns how long that took and how
 // much memory the helper has then.
 func (s *site) start(ctx context.Context, c client) (took time.Duration, bytes float64, err error) {
-	var args []string
-	for _, pair := range c.env {
-		if prog, ok := strings.CutPrefix(pair, "GOCACHEPROG="); ok {
-			args = strings.Fields(prog)
-		}
-	}
+	args := c.helper()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), c.env...)
 	in, err := cmd.StdinPipe()
