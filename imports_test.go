@@ -139,7 +139,7 @@ func TestForeignImports(t *testing.T) {
 // command's dependencies.
 func TestLibraryIsLight(t *testing.T) {
 	heavy := []string{"github.com/urfave", "github.com/goccy", "github.com/dustin", "net/http", "text/template", "testing"}
-	library := []string{"interfaces", "errors", "encoding", "memory", "filestream", "boltindex", "tiers"}
+	library := []string{"interfaces", "errors", "context", "encoding", "memory", "filestream", "boltindex", "tiers"}
 	for _, p := range list(t) {
 		name, _ := ours(p.ImportPath)
 		if !slices.Contains(library, name) {
