@@ -63,6 +63,7 @@ var allowed = map[string][]string{
 	"filestream":           {"interfaces", "errors", "encoding", "internal", "boltindex"},
 	"boltindex":            {"interfaces", "errors", "encoding", "internal"},
 	"tiers":                {"interfaces", "errors", "encoding"},
+	"tiers/guard":          {"interfaces", "errors", "tiers"},
 	"cachetest":            {"interfaces", "errors", "encoding"},
 	"frontend/gocacheprog": {"interfaces", "errors", "encoding", "tiers"},
 	"config":               {"interfaces", "errors", "encoding", "tiers", "memory", "filestream", "internal"},
@@ -108,6 +109,8 @@ var importers = map[string][]string{
 	"github.com/urfave/cli/v3":           {"cmd/tierce/command"},
 	"golang.org/x/sys":                   {"internal/vfs", "cmd/tierce/command"},
 	"golang.org/x/term":                  {"internal/progress"},
+	"github.com/sony/gobreaker/v2":       {"tiers/guard"},
+	"golang.org/x/sync":                  {"tiers/guard"},
 }
 
 // TestForeignImports holds that each dependency has one package that imports

@@ -44,12 +44,19 @@ type job struct {
 
 // run starts the workers, which end when the queue is drained.
 func (q *queue) run(workers int) {
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // workers outlive every call
+	ctx := context.WithValue(context.Background(), behindKey{}, true) //nolint:forbidigo // workers outlive every call
+	ctx, cancel := context.WithCancel(ctx)
 	q.cancel = cancel
 	for range workers {
 		q.workers.Go(func() { q.work(ctx) })
 	}
 }
+
+type behindKey struct{}
+
+// Behind reports whether ctx is that of what a Stack writes behind: no caller
+// waits for what is done with it.
+func Behind(ctx context.Context) bool { return ctx.Value(behindKey{}) != nil }
 
 // add makes key wait to be sent. If there is no room it is dropped, unless wait
 // says to wait for room until the context ends.

@@ -31,7 +31,7 @@ type Event struct {
 	Size     int64           // of the entry, if known: bytes of its body; may be below 0 if not
 	Cost     time.Duration   // of the entry, if known: what it took to make
 	Tag      string          // of the entry, if known
-	Duration time.Duration   // how long it took; 0 without [Options].Timed
+	Duration time.Duration   // how long it took; 0 without [Options].Timed, but for Waited
 	Err      error           // of Failed, Refused and Dropped, and of a Miss with a reason
 }
 
@@ -69,6 +69,8 @@ const (
 	Refused  Result = "refused"  // the layer takes no such entry: too large, read-only
 	Dropped  Result = "dropped"  // an entry was not written behind, see Event.Err
 	Failed   Result = "failed"   // see Event.Err
+	Waited   Result = "waited"   // callers have waited for the layer's far end, see Event.Duration
+	Retried  Result = "retried"  // the far end was asked once more
 )
 
 // begin returns the time if durations are asked for.
