@@ -24,7 +24,8 @@ const Prefix = "tierce:"
 
 // Rules are what [TLS]'s user may do: the least that the redis tier needs.
 // docs/redis.md tells administrators the same.
-const Rules = "resetkeys ~" + Prefix + "* resetchannels -@all +@connection +@read +@write +@scripting -@dangerous +info"
+const Rules = "resetkeys ~" + Prefix + "* resetchannels -@all +ping +select +get +getrange +strlen +type +scan" +
+	" +set +unlink +pexpire +eval +evalsha +command +cluster|slots"
 
 // TLS starts a server that takes TLS connections only, with a certificate of an
 // authority of its own, of a user who may do what [Rules] say.
