@@ -51,7 +51,7 @@ var (
 	variables = [settings]string{"TIERCE_CONFIG", "TIERCE_DIR", "TIERCE_MAX_BYTES", "TIERCE_MEMORY_MAX_BYTES"}
 	flags     = [settings]string{"--config", "--dir", "--max-bytes", "--memory-max-bytes"}
 	// internal variables are set by the command for processes that it starts.
-	internal = [...]string{"TIERCE_REPORT"}
+	internal = [...]string{"TIERCE_REPORT", "TIERCE_BUILD"}
 )
 
 // complete returns s with what nil stands for.

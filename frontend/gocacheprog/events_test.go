@@ -130,17 +130,17 @@ func TestTouch(t *testing.T) {
 	wantHit(t, c.get("a"), pattern(10))
 	c.close()
 	before := used.Count(faulttier.Path)
-	c.server.Touch(t.Context())
+	c.server.Finish(t.Context())
 	if got := used.Count(faulttier.Path) - before; got != 1 {
 		t.Errorf("%d records were used, want the one of the hit", got)
 	}
-	c.server.Touch(t.Context())
+	c.server.Finish(t.Context())
 	if got := used.Count(faulttier.Path) - before; got != 1 {
 		t.Errorf("the second Touch used %d records, want none", got-1)
 	}
 	none := start(t, gocacheprog.Options{Open: failing(errors.New("no")), Warn: func(string) {}})
 	none.close()
-	none.server.Touch(t.Context())
+	none.server.Finish(t.Context())
 }
 
 // TestEntriesPassesOn: what the filter keeps and drops.

@@ -33,7 +33,6 @@ import (
 	"time"
 
 	"github.com/tiercecache/tierce/encoding"
-	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/tiers"
 )
@@ -55,6 +54,15 @@ type Options struct {
 	// Local says that the cache never waits for anything but this machine's
 	// memory and disks. A get is then answered without a goroutine of its own.
 	Local bool
+	// Verified says that the cache hands over nothing that [Server.Verify] has
+	// not passed. Otherwise a body that is not Local is compared with its
+	// OutputID at each get.
+	Verified bool
+	// Build names what is being built: equal for builds that ask for much the
+	// same, on every machine. What such a build asked for is kept in the cache,
+	// and fetched before the next one asks, if the cache is a [tiers.Stack] with
+	// far layers. "" keeps and fetches nothing.
+	Build string
 	// Private opens the cache that takes the place of one that fails a put,
 	// called once if at all. It must be set, and its caches must have paths.
 	Private func(context.Context) (interfaces.Cache, error)
@@ -79,6 +87,10 @@ type Server struct {
 	opts    Options
 	cache   interfaces.Cache // nil if it could not be opened
 	openErr error            // why
+	near    near             // the cache's part that never waits; nil if not known, or not to be trusted
+	ahead   *forecast        // nil if nothing is fetched ahead
+
+	manifest interfaces.Key // of what this build asks for; zero if none is kept
 
 	private     atomic.Pointer[interfaces.Cache] // nil until it is needed
 	privateErr  error
@@ -108,7 +120,11 @@ func New(opts Options) *Server {
 	if opts.Clock == nil {
 		opts.Clock = time.Now
 	}
-	return &Server{opts: opts, missed: make(map[interfaces.Key]time.Time)}
+	s := &Server{opts: opts, missed: make(map[interfaces.Key]time.Time)}
+	if opts.Build != "" {
+		s.manifest, _ = manifests.Key([]byte(opts.Build)) // the namespace is not empty
+	}
+	return s
 }
 
 type nobody struct{}
@@ -139,6 +155,7 @@ func (s *Server) Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 		}
 		if err != nil || req.Command == "close" {
 			s.requests.Wait()
+			s.ahead.halt()
 			return s.end(req, err)
 		}
 	}
@@ -165,6 +182,13 @@ func (s *Server) open(ctx context.Context) {
 		return
 	}
 	s.cache = cache
+	if s.opts.Local {
+		return
+	}
+	if s.opts.Verified {
+		s.near, _ = cache.(near)
+	}
+	s.ahead = foresee(ctx, cache, s.manifest)
 }
 
 // warn tells the user of one kind of trouble, once.
@@ -195,133 +219,6 @@ func (s *Server) dispatch(ctx context.Context, reader *reader, req request) erro
 		}
 	}
 	s.answers.refuse(req.ID, fmt.Sprintf("unknown command %q", req.Command))
-	return nil
-}
-
-// get answers a get: here if the cache is local, which saves the hand-over
-// between goroutines that would be the larger part of the work.
-func (s *Server) get(ctx context.Context, req request) error {
-	record, err := records.Key(req.ActionID)
-	if err != nil {
-		return err
-	}
-	if s.opts.Local {
-		s.answerGet(req.ID, record, s.lookup(ctx, record))
-		return nil
-	}
-	s.requests.Go(func() {
-		answer, err := patiently(ctx, s.opts.Patience, func(ctx context.Context) found { return s.lookup(ctx, record) })
-		if err != nil {
-			s.warn("slow", fmt.Sprintf("the cache did not answer within %v; going on without it where it does not", s.opts.Patience))
-			answer.err = &cacheerr.BackendNotAvailableError{Tier: "cache", Err: err}
-		}
-		s.answerGet(req.ID, record, answer)
-	})
-	return nil
-}
-
-// answerGet tells the observer of a get and answers it. A miss is remembered:
-// what the go command makes now is what the action costs.
-func (s *Server) answerGet(id int64, record interfaces.Key, answer found) {
-	event := tiers.Event{Op: tiers.OpGet, Result: tiers.Hit, Size: answer.size, Cost: answer.cost}
-	s.seenMu.Lock()
-	if answer.err != nil {
-		event = tiers.Event{Op: tiers.OpGet, Result: tiers.Miss, Reason: cacheerr.MissReason(answer.err), Err: answer.err}
-		s.missed[record] = s.opts.Clock()
-	} else {
-		s.used = append(s.used, record)
-	}
-	s.seenMu.Unlock()
-	s.opts.Observer.Observe(event)
-	s.answers.get(id, answer)
-}
-
-// patiently returns what ask returns, or an error when that takes too long. Ask
-// is told by its context, but not waited for: a tier may not listen.
-func patiently[T any](ctx context.Context, patience time.Duration, ask func(context.Context) T) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	answered := make(chan T, 1)
-	go func() { answered <- ask(ctx) }()
-	select {
-	case answer := <-answered:
-		return answer, nil
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
-	}
-}
-
-// found is the answer to a get. With an error it is a miss.
-type found struct {
-	output string // 32 bytes
-	size   int64
-	at     time.Time
-	path   string
-	cost   time.Duration
-	err    error
-}
-
-var errIll = errors.New("a tier failed that might have had the entry")
-
-// lookup finds what an action led to.
-func (s *Server) lookup(ctx context.Context, record interfaces.Key) found {
-	before := s.opts.Entries.ill()
-	answer := s.lookupIn(ctx, s.cache, record)
-	if errors.Is(answer.err, cacheerr.ErrMiss) && s.opts.Entries.ill() != before {
-		answer.err = &cacheerr.BackendNotAvailableError{Tier: "cache", Err: errIll}
-	}
-	if private := s.private.Load(); answer.err != nil && private != nil {
-		if answer := s.lookupIn(ctx, *private, record); answer.err == nil {
-			return answer
-		}
-	}
-	return answer
-}
-
-func (s *Server) lookupIn(ctx context.Context, cache interfaces.Cache, record interfaces.Key) found {
-	if cache == nil {
-		return found{err: cacheerr.ErrMiss}
-	}
-	head, err := interfaces.Stat(ctx, cache, record)
-	if err != nil {
-		return found{err: err}
-	}
-	if head.Tag == "" { // its attribute was lost, as by a copy of the directory
-		return found{err: cacheerr.ErrMiss}
-	}
-	if len(head.Tag) != sha256.Size {
-		return found{err: cacheerr.ErrDamaged}
-	}
-	key, err := outputs.Key([]byte(head.Tag))
-	if err != nil {
-		return found{err: err}
-	}
-	path, size, err := interfaces.Path(ctx, cache, key)
-	if err == nil {
-		err = checkText(path)
-	}
-	if err == nil && !s.opts.Local {
-		err = checkFile(path, head.Tag)
-	}
-	return found{output: head.Tag, size: size, at: head.Time, path: path, cost: head.Cost, err: err}
-}
-
-// checkFile compares a file that may have come from another machine with the
-// OutputID under which the go command knows it.
-func checkFile(path, output string) error {
-	entry, err := interfaces.OpenFile(path)
-	if err != nil {
-		return err
-	}
-	defer entry.Close() //nolint:errcheck // only read
-	digest := sha256.New()
-	if _, err := io.Copy(digest, entry.Reader()); err != nil {
-		return err
-	}
-	if string(digest.Sum(nil)) != output {
-		return cacheerr.ErrDamaged
-	}
 	return nil
 }
 

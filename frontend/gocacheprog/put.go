@@ -144,6 +144,7 @@ func (s *Server) store(ctx context.Context, cache interfaces.Cache, req request,
 		Time: s.opts.Clock(), Cost: s.cost(record), Tag: string(req.OutputID),
 	})
 	_ = cache.Put(ctx, record, entry) // told to the stack's observer
+	s.ahead.note(action{record: record, output: output, size: req.BodySize})
 	return path, nil
 }
 

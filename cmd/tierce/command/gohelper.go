@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/tiercecache/tierce/config"
+	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/filestream"
 	"github.com/tiercecache/tierce/frontend/gocacheprog"
 	"github.com/tiercecache/tierce/interfaces"
@@ -51,6 +52,7 @@ type helper struct {
 	entries  *gocacheprog.EntryObserver
 	dir      string // Tierce's directory, "" if there is none
 
+	server  *gocacheprog.Server
 	stack   *tiers.Stack
 	private interfaces.Cache
 }
@@ -65,7 +67,7 @@ func (a *app) serveGo(ctx context.Context, in io.Reader, out io.WriteCloser) err
 	ctx = context.WithoutCancel(ctx)
 	h.entries = gocacheprog.Entries(&both{&h.counters, &h.damage})
 	cfg, err := a.load() // takes no time worth mentioning, unlike opening
-	server := gocacheprog.New(gocacheprog.Options{
+	options := gocacheprog.Options{
 		Open: func(ctx context.Context) (interfaces.Cache, error) {
 			if err != nil {
 				return nil, err
@@ -74,37 +76,46 @@ func (a *app) serveGo(ctx context.Context, in io.Reader, out io.WriteCloser) err
 		},
 		Private: h.openPrivate, Local: local(cfg), Observer: &h.counters, Entries: h.entries,
 		Warn: func(text string) { fmt.Fprintln(a.stderr, "tierce:", text) },
-	})
-	err = server.Serve(ctx, in, out)
+	}
+	if !options.Local {
+		options.Verified, options.Build = directories(cfg) <= 1, buildName()
+	}
+	h.server = gocacheprog.New(options)
+	err = h.server.Serve(ctx, in, out)
 	h.report(ctx)
 	if err != nil { // said while somebody can hear it
 		err = exitError{code: a.exit(err)}
 	}
 	closeErr := out.Close()
 	a.letGo()
-	server.Touch(ctx)
+	h.server.Finish(ctx)
 	return cmp.Or(err, errors.Join(closeErr, h.close()))
 }
 
 // local reports whether the configured tiers wait for nothing but this machine's
 // memory and its one directory. A second directory may be a share.
 func local(cfg config.Config) bool {
-	directories := 0
 	for _, tier := range cfg.Tiers {
-		switch tier.Type {
-		case "memory":
-		case "filestream":
-			directories++
-		default:
+		if tier.Type != "memory" && tier.Type != "filestream" {
 			return false
 		}
 	}
-	return directories <= 1
+	return directories(cfg) <= 1
+}
+
+// directories returns how many of the configured tiers are directories.
+func directories(cfg config.Config) (n int) {
+	for _, tier := range cfg.Tiers {
+		if tier.Type == "filestream" {
+			n++
+		}
+	}
+	return n
 }
 
 func (h *helper) open(ctx context.Context, cfg config.Config) (interfaces.Cache, error) {
 	h.dir = cfg.Dir
-	stack, err := cfg.Open(ctx, h.app.registry, tiers.Options{Observer: h.entries})
+	stack, err := cfg.Open(ctx, h.app.registry, tiers.Options{Observer: h.entries, Verify: h.server.Verify})
 	if err != nil {
 		return nil, err
 	}
@@ -197,14 +208,17 @@ type damageLog struct {
 
 // Observe implements [tiers.Observer].
 func (d *damageLog) Observe(event tiers.Event) {
-	var damage *filestream.DamageError
-	if event.Err == nil || !errors.As(event.Err, &damage) || event.Layer == "" {
+	if event.Err == nil || event.Layer == "" || !errors.Is(event.Err, cacheerr.ErrDamaged) {
 		return
+	}
+	what := event.Layer + ": " + event.Err.Error()
+	if damage, ok := errors.AsType[*filestream.DamageError](event.Err); ok {
+		what = damage.Error()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.seen = d.seen[max(0, len(d.seen)-maxDamage):]
-	d.seen = append(d.seen, ledger.Damaged{Time: time.Now().UTC(), What: damage.Error()})
+	d.seen = append(d.seen, ledger.Damaged{Time: time.Now().UTC(), What: what})
 }
 
 func (d *damageLog) all() []ledger.Damaged {

@@ -69,7 +69,7 @@ func (r *runner) run(ctx context.Context, args []string) error {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // in the system's temporary directory
 	r.report = filepath.Join(dir, "report.jsonl")
-	env, err := r.environment(ctx, dir)
+	env, err := r.environment(ctx, dir, args)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (r *runner) run(ctx context.Context, args []string) error {
 
 // environment returns the environment of the command: ours, and what makes the
 // go command use the cache as our configuration says.
-func (r *runner) environment(ctx context.Context, tmp string) ([]string, error) {
+func (r *runner) environment(ctx context.Context, tmp string, args []string) ([]string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, exitError{exitOwn, fmt.Errorf("finding this very program: %w", err)}
@@ -117,6 +117,9 @@ func (r *runner) environment(ctx context.Context, tmp string) ([]string, error) 
 	}
 	env.set("GOCACHEPROG", helper)
 	env.set(reportVariable, r.report)
+	if env.get(buildVariable) == "" {
+		env.set(buildVariable, strings.Join(args, " "))
+	}
 	env.set("TIERCE_DIR", cfg.Dir)
 	env.set("TIERCE_CONFIG", cmp.Or(cfg.File, "none")) // the helper has another working directory
 	for name, value := range map[string]string{

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gocacheprog
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tiercecache/tierce/interfaces"
+)
+
+const (
+	// batchBytes and batchKeys bound a batch of outputs that is fetched ahead.
+	// The first ones are smaller, since somebody waits for them.
+	batchBytes = 4 << 20
+	batchKeys  = 128
+	firstBatch = 256 << 10
+	// batchesAhead is how many batches are under way at the same time: with
+	// batchBytes it bounds the memory that fetching ahead takes.
+	batchesAhead = 8
+	// newCode is how many unknown actions in a row must be missing until most
+	// of those that follow are taken to be missing too, and tryAgain how many of
+	// them are asked for all the same: every so manieth.
+	newCode  = 8
+	tryAgain = 8
+)
+
+// prefetcher is a [tiers.Stack].
+type prefetcher interface {
+	interfaces.Cache
+
+	Prefetch(ctx context.Context, keys []interfaces.Key) error
+	Newest(ctx context.Context, keys []interfaces.Key, each func(i int, entry interfaces.Entry, err error) error) error
+}
+
+// forecast is what a build is expected to ask for, after what one like it did
+// ask for, and what it does ask for. Its nil is that of a build of which nothing
+// is known nor kept.
+type forecast struct {
+	cache prefetcher
+	key   interfaces.Key // of the manifest
+	stop  context.CancelFunc
+	work  sync.WaitGroup // what fetches ahead
+
+	read     chan struct{}             // closed when the manifest was looked for
+	expected []action                  // of the manifest; not to be read before
+	known    map[interfaces.Key]action // expected, by record; nil if there is no manifest
+
+	missing atomic.Int64 // unknown actions that were missing, since one was not
+
+	mu    sync.Mutex
+	asked []action               // guarded by mu: in the order asked for; those that missed have no output
+	place map[interfaces.Key]int // guarded by mu: in asked, by record
+}
+
+// foresee returns the forecast for the build whose manifest is under key, if it
+// has one, and begins to fetch.
+func foresee(ctx context.Context, cache interfaces.Cache, key interfaces.Key) *forecast {
+	far, ok := cache.(prefetcher)
+	if !ok || key == (interfaces.Key{}) {
+		return nil
+	}
+	f := &forecast{cache: far, key: key, read: make(chan struct{}), place: make(map[interfaces.Key]int)}
+	ctx, f.stop = context.WithCancel(ctx)
+	f.work.Go(func() {
+		f.load(ctx)
+		close(f.read)
+		f.fetch(ctx)
+	})
+	return f
+}
+
+// load reads the manifest that was left last. One that is damaged is none.
+func (f *forecast) load(ctx context.Context) {
+	_ = f.cache.Newest(ctx, []interfaces.Key{f.key}, func(_ int, entry interfaces.Entry, err error) error {
+		if err != nil || entry.Size < 0 || entry.Size > maxManifest {
+			return nil
+		}
+		text, err := entry.Bytes()
+		if err != nil {
+			return nil
+		}
+		if f.expected, err = parseManifest(text); err != nil {
+			return nil
+		}
+		f.known = make(map[interfaces.Key]action, len(f.expected))
+		for _, a := range f.expected {
+			f.known[a.record] = a
+		}
+		return nil
+	}) // told to the stack's observer
+}
+
+// fetch fetches all that is expected, in that order.
+func (f *forecast) fetch(ctx context.Context) {
+	var mu sync.Mutex
+	left, limit := f.expected, int64(firstBatch)
+	next := func() (keys []interfaces.Key) {
+		mu.Lock()
+		defer mu.Unlock()
+		keys, left = batch(left, limit)
+		limit = min(2*limit, batchBytes)
+		return keys
+	}
+	for range batchesAhead {
+		f.work.Go(func() {
+			for keys := next(); len(keys) > 0 && ctx.Err() == nil; keys = next() {
+				_ = f.cache.Prefetch(ctx, keys) // told to the stack's observer
+			}
+		})
+	}
+}
+
+// batch returns the keys of the first actions whose outputs have limit bytes
+// together, of one at least, and the actions behind them.
+func batch(actions []action, limit int64) (keys []interfaces.Key, rest []action) {
+	for i, a := range actions {
+		if limit -= a.size; i > 0 && limit < 0 || len(keys) >= batchKeys {
+			return keys, actions[i:]
+		}
+		keys = append(keys, a.record, a.output)
+	}
+	return keys, nil
+}
+
+// await makes sure that what belongs to record is on its way, if it is
+// expected. It reports false if record may be taken to be nowhere.
+func (f *forecast) await(ctx context.Context, record interfaces.Key) bool {
+	if f == nil {
+		return true
+	}
+	select {
+	case <-f.read:
+	case <-ctx.Done():
+		return true
+	}
+	if a, ok := f.known[record]; ok {
+		_ = f.cache.Prefetch(ctx, []interfaces.Key{a.record, a.output}) // nothing if it is under way
+		return true
+	}
+	if f.known == nil {
+		return true
+	}
+	n := f.missing.Load()
+	return n < newCode || n%tryAgain == 0
+}
+
+// looked takes note of whether the cache had what record led to.
+func (f *forecast) looked(record interfaces.Key, hit bool) {
+	if f == nil {
+		return
+	}
+	if _, ok := f.known[record]; ok {
+		return
+	}
+	if hit {
+		f.missing.Store(0)
+	} else {
+		f.missing.Add(1)
+	}
+}
+
+// ask takes note that record was asked for.
+func (f *forecast) ask(record interfaces.Key) { f.note(action{record: record}) }
+
+// note takes note of what an action led to.
+func (f *forecast) note(a action) {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i, ok := f.place[a.record]
+	if !ok {
+		f.place[a.record] = len(f.asked)
+		f.asked = append(f.asked, a)
+	} else if a.output != (interfaces.Key{}) {
+		f.asked[i] = a
+	}
+}
+
+// halt makes an end of fetching, without waiting for it.
+func (f *forecast) halt() {
+	if f != nil {
+		f.stop()
+	}
+}
+
+// end leaves what was asked for to the next build.
+func (f *forecast) end(ctx context.Context) {
+	if f == nil {
+		return
+	}
+	f.halt()
+	f.work.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var made []action
+	for _, a := range f.asked {
+		if a.output != (interfaces.Key{}) {
+			made = append(made, a)
+		}
+	}
+	if next, changed := merge(made, f.expected); changed { // never without one that was made
+		_ = f.cache.Put(ctx, f.key, interfaces.Bytes(appendManifest(nil, next))) // told to the stack's observer
+	}
+}
