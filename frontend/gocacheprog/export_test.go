@@ -49,3 +49,42 @@ func (s Spool) InMemory() int { return s.s.extra.Len() }
 
 // Remove lets go of the body.
 func (s Spool) Remove() { s.s.remove() }
+
+// Action is what a manifest says of an action.
+type Action struct {
+	Record, Output interfaces.Key
+	Size           int64
+	Age            uint8
+}
+
+// MaxManifest is the longest manifest in bytes.
+const MaxManifest = maxManifest
+
+// Manifest returns the manifest of actions.
+func Manifest(actions ...Action) []byte { return appendManifest(nil, internal(actions)) }
+
+// ParseManifest returns the actions of a manifest.
+func ParseManifest(text []byte) ([]Action, error) {
+	actions, err := parseManifest(text)
+	return external(actions), err
+}
+
+// Merge returns the next manifest's actions, and whether they are worth one.
+func Merge(asked, last []Action) ([]Action, bool) {
+	next, changed := merge(internal(asked), internal(last))
+	return external(next), changed
+}
+
+func internal(actions []Action) (all []action) {
+	for _, a := range actions {
+		all = append(all, action{a.Record, a.Output, a.Size, a.Age})
+	}
+	return all
+}
+
+func external(actions []action) (all []Action) {
+	for _, a := range actions {
+		all = append(all, Action{a.record, a.output, a.size, a.age})
+	}
+	return all
+}

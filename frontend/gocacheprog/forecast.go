@@ -47,7 +47,8 @@ type forecast struct {
 	expected []action                  // of the manifest; not to be read before
 	known    map[interfaces.Key]action // expected, by record; nil if there is no manifest
 
-	missing atomic.Int64 // unknown actions that were missing, since one was not
+	missing atomic.Int64 // actions that were not expected and not there either, since one was
+	spared  atomic.Int64 // actions that might have been taken to be nowhere
 
 	mu    sync.Mutex
 	asked []action               // guarded by mu: in the order asked for; those that missed have no output
@@ -139,25 +140,29 @@ func (f *forecast) await(ctx context.Context, record interfaces.Key) bool {
 		_ = f.cache.Prefetch(ctx, []interfaces.Key{a.record, a.output}) // nothing if it is under way
 		return true
 	}
-	if f.known == nil {
-		return true
-	}
-	n := f.missing.Load()
-	return n < newCode || n%tryAgain == 0
+	return f.known == nil || f.missing.Load() < newCode || f.spared.Add(1)%tryAgain == 0
 }
 
 // looked takes note of whether the cache had what record led to.
 func (f *forecast) looked(record interfaces.Key, hit bool) {
-	if f == nil {
-		return
-	}
-	if _, ok := f.known[record]; ok {
+	if f == nil || f.expects(record) {
 		return
 	}
 	if hit {
 		f.missing.Store(0)
 	} else {
 		f.missing.Add(1)
+	}
+}
+
+// expects reports whether record is expected, as far as that is known by now.
+func (f *forecast) expects(record interfaces.Key) bool {
+	select {
+	case <-f.read:
+		_, ok := f.known[record]
+		return ok
+	default:
+		return false
 	}
 }
 
