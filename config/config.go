@@ -5,8 +5,8 @@
 // # Sources
 //
 // Each may be missing, and later ones win: the defaults; the file; TIERCE_DIR,
-// TIERCE_MAX_BYTES and TIERCE_MEMORY_MAX_BYTES; the flags of the same names.
-// The file is the one that --config or TIERCE_CONFIG names, else
+// TIERCE_MAX_BYTES, TIERCE_MEMORY_MAX_BYTES and TIERCE_REDIS_URL; the
+// flags of the same names, but for the last. The file is the one that --config or TIERCE_CONFIG names, else
 // tierce/tierce.yaml in the user's configuration directory. No project can
 // redirect a user's cache: tierce.yaml is searched for in the working
 // directory and upwards only if TIERCE_CONFIG is auto.

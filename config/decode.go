@@ -16,6 +16,7 @@ var (
 	nodeType     = reflect.TypeFor[node]()
 	pathType     = reflect.TypeFor[Path]()
 	secretType   = reflect.TypeFor[Secret]()
+	urlType      = reflect.TypeFor[URL]()
 	durationType = reflect.TypeFor[time.Duration]()
 )
 
@@ -33,6 +34,8 @@ func (d decoder) value(name string, n node, v reflect.Value) error {
 		return d.path(name, n, v)
 	case secretType:
 		return d.secret(name, n, v)
+	case urlType:
+		return d.secret(name, n, v.Field(0))
 	case durationType:
 		return d.duration(name, n, v)
 	}

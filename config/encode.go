@@ -19,6 +19,8 @@ func encode(name string, v, standard reflect.Value) (node, error) {
 	switch value := v.Interface().(type) {
 	case Secret:
 		return textNode(value.written()), nil
+	case URL:
+		return textNode(value.written()), nil
 	case time.Duration:
 		return node{kind: number, text: formatDuration(value)}, nil
 	}

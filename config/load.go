@@ -2,7 +2,10 @@
 
 package config
 
-import "reflect"
+import (
+	"reflect"
+	"slices"
+)
 
 // Load returns the configuration that the sources give. It reads one file at
 // most, makes nothing, and parses no YAML if there is no file. The error is an
@@ -73,6 +76,7 @@ func build(sources Sources, root node, given [settings]node) (Config, error) {
 	if err := c.override(memoryType, given[settingMemoryMaxBytes]); err != nil {
 		return Config{}, err
 	}
+	c.share(given[settingRedisURL])
 	return c, c.validate(root)
 }
 
@@ -97,6 +101,24 @@ func makeTiers(docs []tierDocument, nodes []node) []Tier {
 		tiers[i] = t
 	}
 	return tiers
+}
+
+// share gives the first redis tier the address that a variable has. If there is
+// none, one is added behind all others, and written in the background.
+func (c *Config) share(address node) {
+	if address.kind == absent {
+		return
+	}
+	isRedis := func(t Tier) bool { return t.Type == redisType }
+	i := slices.IndexFunc(c.Tiers, isRedis)
+	if i < 0 {
+		i = len(c.Tiers)
+		c.Tiers = append(c.Tiers, Tier{Type: redisType, Name: redisType, Behind: true, written: &written{
+			tier: node{place: address.place}, options: node{place: address.place},
+		}})
+	}
+	t := &c.Tiers[i]
+	t.written.options = t.options().with("url", address)
 }
 
 // override sets the cap of the first tier of a type to what a variable or flag

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	cacheerr "github.com/tiercecache/tierce/errors"
 )
 
 // redacted is what a secret prints as.
@@ -73,10 +75,22 @@ func (s Secret) written() string {
 	return s.String()
 }
 
+// URL is a secret that is a URL: of it nothing is printed but what
+// cacheerr.Redact leaves, so that people see which server it is.
+type URL struct{ Secret }
+
+// written returns how a configuration file can have the URL.
+func (u URL) written() string {
+	if u.from != "" {
+		return u.from
+	}
+	return cacheerr.Redact(u.Reveal())
+}
+
 // expandSecret returns the secret that written stands for. Its errors have only
 // the name of a variable of what was written: the rest may be secret.
 func expandSecret(written string, lookup func(string) (string, bool)) (Secret, error) {
-	if written == redacted {
+	if written == redacted || strings.Contains(written, ":xxxxx@") {
 		return Secret{}, errors.New("is a secret as it is printed; write the secret itself, or ${NAME} for an environment variable")
 	}
 	var expanded strings.Builder

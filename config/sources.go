@@ -44,12 +44,13 @@ const (
 	settingDir
 	settingMaxBytes
 	settingMemoryMaxBytes
+	settingRedisURL // only a variable: a command line is for all to see
 	settings
 )
 
 var (
-	variables = [settings]string{"TIERCE_CONFIG", "TIERCE_DIR", "TIERCE_MAX_BYTES", "TIERCE_MEMORY_MAX_BYTES"}
-	flags     = [settings]string{"--config", "--dir", "--max-bytes", "--memory-max-bytes"}
+	variables = [settings]string{"TIERCE_CONFIG", "TIERCE_DIR", "TIERCE_MAX_BYTES", "TIERCE_MEMORY_MAX_BYTES", "TIERCE_REDIS_URL"}
+	flags     = [settings]string{"--config", "--dir", "--max-bytes", "--memory-max-bytes", ""}
 	// internal variables are set by the command for processes that it starts.
 	internal = [...]string{"TIERCE_REPORT", "TIERCE_BUILD"}
 )
@@ -87,7 +88,7 @@ func (s Sources) settings() ([settings]node, error) {
 			return given, &Error{Source: name, Problem: "unknown variable; " + suggest(name, variables[:])}
 		}
 	}
-	for i, value := range [settings]string{s.Flags.Config, s.Flags.Dir, s.Flags.MaxBytes, s.Flags.MemoryMaxBytes} {
+	for i, value := range [settings]string{s.Flags.Config, s.Flags.Dir, s.Flags.MaxBytes, s.Flags.MemoryMaxBytes, ""} {
 		if value != "" {
 			given[i] = node{place: place{source: flags[i]}, kind: text, text: value}
 		}

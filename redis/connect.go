@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package redis
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+	"syscall"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// connect returns the client for s. It connects when it is used.
+//
+// Nothing is tried twice: the caller has a budget, which go-redis does not
+// know. The connections speak RESP2, which is all that strings need, and begin
+// without telling the server who made them: one round trip less.
+func connect(s settings) goredis.UniversalClient {
+	quiet()
+	return goredis.NewUniversalClient(&goredis.UniversalOptions{
+		Addrs: s.addrs, MasterName: s.master, IsClusterMode: s.cluster,
+		Username: s.username, Password: s.password, SentinelUsername: s.sentinel[0], SentinelPassword: s.sentinel[1], DB: s.db,
+		Dialer: s.connection,
+
+		Protocol: 2, DisableIdentity: true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+
+		MaxRetries: -1, DialerRetries: 1, MaxRedirects: 3,
+		DialTimeout: s.dialTimeout, ReadTimeout: s.readTimeout, WriteTimeout: s.readTimeout, PoolTimeout: s.readTimeout,
+		ContextTimeoutEnabled: true,
+
+		PoolSize: s.pool, MaxActiveConns: s.pool, PipelinePoolSize: -1,
+		ReadBufferSize: buffer, WriteBufferSize: buffer,
+	})
+}
+
+// buffer is that of a connection in each direction, in bytes. 64 KiB take a
+// body of average size in one system call.
+const buffer = 64 << 10
+
+// quiet switches off the log that go-redis writes to standard error, for this
+// process: what goes wrong is in the errors, and a compiler's standard error is
+// not ours.
+var quiet = sync.OnceFunc(func() { goredis.SetLogger(silent{}) })
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
+// connection makes a connection, with TLS if that is asked for, that is wary of
+// what it reads.
+func (s settings) connection(ctx context.Context, network, addr string) (net.Conn, error) {
+	if len(addr) > 0 && addr[0] == '/' {
+		network = "unix"
+	}
+	conn, err := s.dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	if s.tls != nil {
+		return s.encrypted(ctx, conn, addr)
+	}
+	if raw, ok := conn.(syscall.Conn); ok {
+		return &plain{wary{Conn: conn}, raw}, nil
+	}
+	return &wary{Conn: conn}, nil
+}
+
+func (s settings) encrypted(ctx context.Context, conn net.Conn, addr string) (net.Conn, error) {
+	config := s.tls.Clone()
+	if config.ServerName == "" {
+		config.ServerName, _, _ = net.SplitHostPort(addr)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.dialTimeout)
+	defer cancel()
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close() // the error at hand says more
+		return nil, err
+	}
+	return &wary{Conn: secure}, nil
+}
+
+// wary is a connection that refuses to pass on a length which cannot be: the
+// client takes memory for what the server says will come.
+type wary struct {
+	net.Conn
+	claims claims
+}
+
+// Read implements [net.Conn].
+func (w *wary) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if wrong := w.claims.look(p[:n]); wrong != nil {
+		return 0, wrong
+	}
+	return n, err
+}
+
+// plain is a wary connection whose socket go-redis may look at, to see whether
+// it is still connected.
+type plain struct {
+	wary
+	syscall.Conn
+}

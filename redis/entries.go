@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package redis
+
+import (
+	"context"
+	"iter"
+	"strings"
+	"sync"
+	"unsafe"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	cacheerr "github.com/tiercecache/tierce/errors"
+	"github.com/tiercecache/tierce/interfaces"
+)
+
+// Delete implements [interfaces.Deleter].
+func (c *Cache) Delete(ctx context.Context, key interfaces.Key) error {
+	gone, err := c.remove(ctx, "delete", []interfaces.Key{key})
+	if err == nil && gone == 0 {
+		return cacheerr.ErrMiss
+	}
+	return err
+}
+
+// remove removes the entries under keys and returns how many there were.
+func (c *Cache) remove(ctx context.Context, op string, keys []interfaces.Key) (gone int, err error) {
+	old, unlinked := make([]*goredis.StringCmd, len(keys)), make([]*goredis.IntCmd, len(keys))
+	err = c.await(ctx, op, func(ctx context.Context) error {
+		pipe := c.client.Pipeline()
+		for i, key := range keys {
+			old[i], unlinked[i] = c.beginning(ctx, pipe, key), pipe.Unlink(ctx, c.name(key))
+		}
+		return batchError(pipe.Exec(ctx))
+	})
+	if err != nil {
+		return 0, err
+	}
+	for i, key := range keys {
+		n, err := unlinked[i].Result()
+		if err := c.failed(ctx, op, err); err != nil {
+			return gone, err
+		}
+		gone += int(n)
+		c.retireNamed(ctx, key, old[i].Val())
+	}
+	return gone, nil
+}
+
+// Clear implements [interfaces.Clearer]: what the scan finds under the prefix is
+// removed, entry by entry. Nothing else on the server is touched.
+func (c *Cache) Clear(ctx context.Context) error {
+	var found []interfaces.Key
+	for key, err := range c.scan(ctx, "clear") {
+		if err != nil {
+			return err
+		}
+		if found = append(found, key); len(found) == scanCount {
+			if _, err := c.remove(ctx, "clear", found); err != nil {
+				return err
+			}
+			found = found[:0]
+		}
+	}
+	if len(found) == 0 {
+		return c.usable(ctx)
+	}
+	_, err := c.remove(ctx, "clear", found)
+	return err
+}
+
+// List implements [interfaces.Lister] with SCAN: it goes through all that the
+// server has, be it this cache's or not, and takes as long.
+func (c *Cache) List(ctx context.Context) iter.Seq2[interfaces.Key, error] {
+	return c.scan(ctx, "list")
+}
+
+// scanCount is how many names a SCAN looks at.
+const scanCount = 1000
+
+// scan returns the keys of all entries, each once.
+func (c *Cache) scan(ctx context.Context, op string) iter.Seq2[interfaces.Key, error] {
+	return func(yield func(interfaces.Key, error) bool) {
+		masters, err := c.masters(ctx, op)
+		if err != nil {
+			yield(interfaces.Key{}, err)
+			return
+		}
+		seen := make(map[interfaces.Key]struct{})
+		for _, master := range masters {
+			for cursor := uint64(0); ; {
+				names, next, err := c.scanSome(ctx, op, master, cursor)
+				if err != nil {
+					yield(interfaces.Key{}, err)
+					return
+				}
+				for _, name := range names {
+					key, err := interfaces.ParseKey(strings.TrimPrefix(name, c.opts.prefix))
+					if _, again := seen[key]; err != nil || again {
+						continue
+					}
+					seen[key] = struct{}{}
+					if !yield(key, nil) {
+						return
+					}
+				}
+				if cursor = next; cursor == 0 {
+					break
+				}
+			}
+		}
+	}
+}
+
+// scanSome returns the names that one SCAN finds, and where the next begins.
+func (c *Cache) scanSome(ctx context.Context, op string, master scanner, cursor uint64) (names []string, next uint64, err error) {
+	err = c.await(ctx, op, func(ctx context.Context) (err error) {
+		names, next, err = master.Scan(ctx, cursor, c.opts.prefix+"[0-9a-f]*", scanCount).Result()
+		return err
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return names, next, nil
+}
+
+// scanner is a server that names what it has.
+type scanner interface {
+	Scan(ctx context.Context, cursor uint64, match string, count int64) *goredis.ScanCmd
+}
+
+// masters returns the servers that together have all entries.
+func (c *Cache) masters(ctx context.Context, op string) ([]scanner, error) {
+	if err := c.usable(ctx); err != nil {
+		return nil, err
+	}
+	cluster, ok := c.client.(*goredis.ClusterClient)
+	if !ok {
+		return []scanner{c.client}, nil
+	}
+	var mu sync.Mutex
+	var masters []scanner
+	err := c.await(ctx, op, func(ctx context.Context) error {
+		return cluster.ForEachMaster(ctx, func(_ context.Context, master *goredis.Client) error {
+			mu.Lock()
+			defer mu.Unlock()
+			masters = append(masters, master)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return masters, nil
+}
+
+// PutBatch implements [interfaces.BatchPutter] in a pipeline for each 8 MiB. A
+// failure leaves the earlier items stored and names the one that failed.
+func (c *Cache) PutBatch(ctx context.Context, items []interfaces.Item) error {
+	if err := c.usable(ctx); err != nil {
+		return err
+	}
+	p := pending{cache: c}
+	for i, item := range items {
+		w, err := c.prepare(ctx, "put", item.Key, item.Entry)
+		if err != nil {
+			if earlier := p.flush(ctx); earlier != nil {
+				err, i = earlier, p.failed
+			}
+			return &interfaces.BatchError{Index: i, Key: items[i].Key, Err: err}
+		}
+		p.add(w)
+		if p.bytes < pipelineBytes && i < len(items)-1 {
+			continue
+		}
+		if err := p.flush(ctx); err != nil {
+			return &interfaces.BatchError{Index: p.failed, Key: items[p.failed].Key, Err: err}
+		}
+	}
+	return nil
+}
+
+// pipelineBytes is how much of a batch is sent in one pipeline.
+const pipelineBytes = 8 << 20
+
+// pending is what a PutBatch has prepared and not sent.
+type pending struct {
+	cache  *Cache
+	ready  []written
+	bytes  int
+	sent   int // items before those in ready
+	failed int // the place of the item that flush failed with
+}
+
+func (p *pending) add(w written) {
+	p.ready = append(p.ready, w)
+	p.bytes += len(w.value)
+}
+
+// flush sends what was prepared. The error is that of the first that failed.
+func (p *pending) flush(ctx context.Context) error {
+	c := p.cache
+	if len(p.ready) == 0 {
+		return nil
+	}
+	old, set := make([]*goredis.StringCmd, len(p.ready)), make([]*goredis.StatusCmd, len(p.ready))
+	err := c.await(ctx, "put", func(ctx context.Context) error {
+		pipe := c.client.Pipeline()
+		for i, w := range p.ready {
+			old[i], set[i] = c.beginning(ctx, pipe, w.key), pipe.Set(ctx, c.name(w.key), w.value, c.lifetime())
+		}
+		return batchError(pipe.Exec(ctx))
+	})
+	for i, w := range p.ready {
+		if err == nil {
+			err = c.failed(ctx, "put", set[i].Err())
+		}
+		if err != nil {
+			p.failed = p.sent + i
+			return err
+		}
+		c.retireNamed(ctx, w.key, old[i].Val())
+	}
+	p.sent += len(p.ready)
+	p.ready, p.bytes = nil, 0
+	return nil
+}
+
+// textOf returns bytes as a string without a copy, for as long as nobody writes
+// to them.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
