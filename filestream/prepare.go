@@ -12,7 +12,7 @@ import (
 	"github.com/tiercecache/tierce/internal/vfs"
 )
 
-const readme = `This directory is a cache made by Tierce (github.com/tiercecache/tierce).
+const readme = `This directory is used by Tierce, a cache (github.com/tiercecache/tierce).
 
   entries/  one file for each entry: exactly its body, named by its key
   tmp/      entries that are being written
@@ -21,7 +21,8 @@ const readme = `This directory is a cache made by Tierce (github.com/tiercecache
 
 It may be deleted at any moment; what is lost is made again when it is needed.
 "tierce stats", "tierce verify", "tierce gc" and "tierce clear" look after it.
-Other files in it are left alone.
+Other files in it are left alone. cuda.core's file-stream program cache may use
+the same directory.
 `
 
 // cacheTag tells backup programs to pass the directory over; the first line is
@@ -31,7 +32,7 @@ const cacheTag = `Signature: 8a477f597d28d172789f06886806bc55
 `
 
 // prepare makes the directory if it is new and sweeps what dead writers left.
-// For a directory that is there it is one look into tmp.
+// For a directory that is there it is one look into tmp, and one for state.
 func (c *Cache) prepare() error {
 	names, err := c.fs.ReadDir(c.tmpDir())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -41,6 +42,9 @@ func (c *Cache) prepare() error {
 		return c.explain(err)
 	}
 	c.sweep(names)
+	if _, err := c.fs.Stat(c.statePath("")); errors.Is(err, fs.ErrNotExist) { // another tool made it
+		return c.create()
+	}
 	return nil
 }
 
