@@ -41,6 +41,7 @@ func (s suite) Run() int {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
+	defer fleet.Stop()
 	defer os.RemoveAll(world.dir) //nolint:errcheck // in the system's temporary directory
 	return s.m.Run()
 }

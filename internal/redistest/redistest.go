@@ -28,9 +28,9 @@ type Server struct {
 	URL  string // for go-redis: redis://, rediss:// or unix://, with the user's name and password
 	Addr string // host:port, or the path of the socket
 
-	// Of a server with TLS: the file with the certificate to trust, and the user
-	// who may touch the keys of one prefix only.
-	CA, Username, Password string
+	// Of a server with TLS: the file with the certificate to trust, the user who
+	// may touch the keys of one prefix only, and the URL of one who may read them.
+	CA, Username, Password, ReaderURL string
 
 	dir       string
 	port, bus int

@@ -185,7 +185,31 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%s: the server answers", name)
 		}
 	}
+	reader := client(t, s.ReaderURL, trusting(t, s))
+	if got, err := reader.Get(t.Context(), redistest.Prefix+"a").Result(); got != "value" || err != nil {
+		t.Errorf("the reader gets %q, %v", got, err)
+	}
+	if err := reader.Set(t.Context(), redistest.Prefix+"a", "other", 0).Err(); err == nil || !strings.HasPrefix(err.Error(), "NOPERM") {
+		t.Errorf("the reader writes: %v, want NOPERM", err)
+	}
 	s.FlushAll(t) // as the administrator
+}
+
+// TestDocumented holds that administrators are told the rules which the tests
+// run with.
+func TestDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/redis.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"\n    ACL SETUSER tierce on >PASSWORD " + redistest.Rules + "\n",
+		"\n    ACL SETUSER tierce-reader on >PASSWORD " + redistest.ReaderRules + "\n",
+	} {
+		if !strings.Contains(string(page), line) {
+			t.Errorf("docs/redis.md does not have the line %q", line)
+		}
+	}
 }
 
 func TestExpired(t *testing.T) {

@@ -22,13 +22,17 @@ import (
 // Prefix is what the keys of [TLS]'s user begin with.
 const Prefix = "tierce:"
 
-// Rules are what [TLS]'s user may do: the least that the redis tier needs.
-// docs/redis.md tells administrators the same.
-const Rules = "resetkeys ~" + Prefix + "* resetchannels -@all +ping +select +get +getrange +strlen +type +scan" +
-	" +set +unlink +pexpire +eval +evalsha +command +cluster|slots"
+// Rules are what [TLS]'s user may do, and ReaderRules what its reader may: the
+// least that the redis tier needs, from Redis 6.2 on. docs/redis.md tells
+// administrators the same.
+const (
+	Rules = "resetkeys ~" + Prefix + "* resetchannels -@all +ping +select +get +getrange +strlen +type +scan" +
+		" +set +unlink +pexpire +eval +evalsha +command +cluster|slots"
+	ReaderRules = "resetkeys ~" + Prefix + "* resetchannels -@all +ping +select +get +getrange +strlen +command +cluster|slots"
+)
 
 // TLS starts a server that takes TLS connections only, with a certificate of an
-// authority of its own, of a user who may do what [Rules] say.
+// authority of its own, of a user who may do what [Rules] say and of a reader.
 func TLS(t testing.TB) *Server {
 	t.Helper()
 	return started(t, newTLS(valid()))
@@ -48,7 +52,10 @@ func valid() time.Time { return time.Now().Add(24 * time.Hour) }
 func newTLS(until time.Time) *Server {
 	s := newServer(func(s *Server) ([]string, error) {
 		s.socket, s.CA = s.file("admin.sock"), s.file("ca.pem")
-		s.URL = (&url.URL{Scheme: "rediss", User: url.UserPassword(s.Username, s.Password), Host: s.Addr}).String()
+		of := url.URL{Scheme: "rediss", User: url.UserPassword(s.Username, s.Password), Host: s.Addr}
+		s.URL = of.String()
+		of.User = url.UserPassword(s.Username+"-reader", s.Password)
+		s.ReaderURL = of.String()
 		return []string{
 			"port 0", "tls-port " + strconv.Itoa(s.port), "tls-auth-clients no",
 			"tls-ca-cert-file " + s.CA, "tls-cert-file " + s.file("cert.pem"), "tls-key-file " + s.file("key.pem"),
@@ -56,6 +63,7 @@ func newTLS(until time.Time) *Server {
 			"user default off",
 			"user admin on >" + s.admin + " ~* &* +@all",
 			"user " + s.Username + " on >" + s.Password + " " + Rules,
+			"user " + s.Username + "-reader on >" + s.Password + " " + ReaderRules,
 		}, s.certify(until)
 	})
 	s.Username, s.Password, s.admin = "tierce", "b5:s3/cret", "administrator"
