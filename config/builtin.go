@@ -33,7 +33,7 @@ func Builtin() Registry {
 	return Registry{
 		memoryType:     Typed(memory.Options{MaxBytes: memoryMaxBytes}, openMemory),
 		filestreamType: openFilestream,
-		redisType:      Typed(redisOptions{Options: redis.Defaults()}, openRedis),
+		redisType:      Remote(Typed(redisOptions{Options: redis.Defaults()}, openRedis)),
 	}
 }
 

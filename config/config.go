@@ -68,6 +68,7 @@ type Tier struct {
 	ReadOnly bool   // nothing is written to it
 	Behind   bool   // it is written to in the background
 	MaxBody  int64  // the largest body in bytes that it is given; 0 means any
+	Guard    *Guard // nil: as its type has it, see [Remote]
 
 	written *written // nil if nothing was; behind a pointer, so that fmt prints no secret
 }

@@ -48,6 +48,7 @@ type tierDocument struct {
 	ReadOnly bool
 	Behind   bool
 	MaxBody  int64
+	Guard    node
 	Options  node
 }
 
@@ -70,6 +71,11 @@ func build(sources Sources, root node, given [settings]node) (Config, error) {
 		return Config{}, err
 	}
 	c := Config{Dir: dir, Tiers: makeTiers(doc.Tiers, root.find("tiers").items), Queue: doc.Queue, lookup: d.lookup}
+	for i := range c.Tiers {
+		if c.Tiers[i].Guard, err = d.decodeGuard(fieldOf(i)+".guard", doc.Tiers[i].Guard); err != nil {
+			return Config{}, err
+		}
+	}
 	if err := c.override(filestreamType, given[settingMaxBytes]); err != nil {
 		return Config{}, err
 	}

@@ -41,7 +41,8 @@ func (c Config) Open(ctx context.Context, registry Registry, opts tiers.Options)
 			return nil, closeAll(layers, fmt.Errorf("cannot open the tier %s: %w", t.Name, err))
 		}
 		layers = append(layers, tiers.Layer{
-			Name: t.Name, Tier: tier, ReadOnly: t.ReadOnly, Behind: t.Behind, MaxBody: resolved[i].maxBody,
+			Name: t.Name, Tier: resolved[i].guard.around(tier, t.Name, opts.Observer), ReadOnly: t.ReadOnly,
+			Behind: resolved[i].behind, Remote: resolved[i].remote, MaxBody: resolved[i].maxBody,
 		})
 	}
 	stack, err := tiers.New(c.Queue.apply(opts), layers...)
@@ -84,6 +85,9 @@ type resolved struct {
 	options  reflect.Value // a struct; not valid if the factory decoded none
 	standard reflect.Value // its defaults
 	maxBody  int64         // of the layer
+	remote   bool          // whether the tier waits for another machine, or may
+	behind   bool          // whether the layer is written behind
+	guard    *Guard        // nil if there is none
 }
 
 // resolve lets each factory decode its options.
@@ -103,7 +107,12 @@ func (c Config) resolve(ctx context.Context, registry Registry) ([]resolved, err
 		if err != nil {
 			return nil, err
 		}
-		all[i] = resolved{options: raw.call.options, standard: raw.call.standard, maxBody: maxBody}
+		remote := raw.call.remote
+		guard := c.guardOf(i, remote)
+		all[i] = resolved{
+			options: raw.call.options, standard: raw.call.standard, maxBody: maxBody,
+			remote: remote || guard != nil, behind: c.behind(i, remote), guard: guard,
+		}
 	}
 	return all, c.checkDirs(all)
 }

@@ -4,6 +4,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -61,8 +62,13 @@ func (c Config) encode(ctx context.Context, registry Registry) (node, error) {
 }
 
 func (t Tier) encode(r resolved) (node, error) {
-	doc := tierDocument{Type: t.Type, Name: t.Name, ReadOnly: t.ReadOnly, Behind: t.Behind, MaxBody: r.maxBody}
-	n, err := encodeStruct(reflect.ValueOf(&doc).Elem(), reflect.ValueOf(tierDocument{}))
+	doc := tierDocument{Type: t.Type, Name: t.Name, ReadOnly: t.ReadOnly, Behind: r.behind, MaxBody: r.maxBody}
+	n, err := encodeStruct(reflect.ValueOf(&doc).Elem(), reflect.ValueOf(tierDocument{Behind: r.remote}))
+	if g := cmp.Or(t.Guard, r.guard); err == nil && g != nil {
+		var guard node
+		guard, err = g.encode()
+		n = n.with("guard", guard)
+	}
 	if err != nil || !r.options.IsValid() {
 		return n, err
 	}

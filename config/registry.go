@@ -33,6 +33,7 @@ type attempt struct {
 	field    string // name of the options, for messages
 	node     node
 	checking bool // stop after decoding
+	remote   bool // the tier waits for another machine
 
 	options  reflect.Value // the struct that was decoded; not valid before
 	standard reflect.Value // what was in it before

@@ -26,6 +26,9 @@ type Layer struct {
 	// and removals do not wait. A write that fails is told and not tried again.
 	// Another layer must take writes at once.
 	Behind bool
+	// Remote says that the tier waits for another machine: statistics tell more
+	// of it.
+	Remote bool
 	// MaxBody is the largest body in bytes that the layer is given; 0 means
 	// any. A body of unknown size is not, until another layer has counted it.
 	MaxBody int64

@@ -25,6 +25,7 @@ type Observer interface {
 type Event struct {
 	Op       Op              // what was going on
 	Layer    string          // name of the layer, "" for the stack as a whole
+	Remote   bool            // of OpOpen: what Layer.Remote says
 	Key      interfaces.Key  // zero where the operation has none
 	Result   Result          // how it ended
 	Reason   cacheerr.Reason // why it was a Miss, else ""

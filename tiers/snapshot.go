@@ -20,6 +20,9 @@ type Snapshot struct {
 	Promotions   int64          `json:"promotions"` // copies made in nearer layers
 	Dropped      int64          `json:"dropped"`    // entries that were not written behind, by layer
 	Unstored     int64          `json:"unstored"`   // Puts of entries that no layer took
+
+	// WaitedSeconds is how long callers waited for remote layers, on the clock.
+	WaitedSeconds float64 `json:"waited_seconds"`
 }
 
 // TierSnapshot is what was counted of one layer.
@@ -29,6 +32,8 @@ type TierSnapshot struct {
 	Misses int64  `json:"misses"`
 	Puts   int64  `json:"puts"` // entries that it was given and kept, for any reason
 	Errors int64  `json:"errors"`
+	// Remote is nil unless the layer waits for another machine.
+	Remote *RemoteSnapshot `json:"remote,omitempty"`
 }
 
 // MissReasons says why there were misses. Absent and IllTier count misses of
@@ -56,10 +61,12 @@ func (s Snapshot) Add(other Snapshot) Snapshot {
 	s.Promotions += other.Promotions
 	s.Dropped += other.Dropped
 	s.Unstored += other.Unstored
+	s.WaitedSeconds += other.WaitedSeconds
 	s.Tiers = append([]TierSnapshot{}, s.Tiers...) // the sum shares nothing, and is never null
 	for _, t := range other.Tiers {
 		i := slices.IndexFunc(s.Tiers, func(has TierSnapshot) bool { return has.Name == t.Name })
 		if i < 0 {
+			t.Remote = t.Remote.add(nil)
 			s.Tiers = append(s.Tiers, t)
 			continue
 		}
@@ -73,6 +80,7 @@ func (t TierSnapshot) add(other TierSnapshot) TierSnapshot {
 	t.Misses += other.Misses
 	t.Puts += other.Puts
 	t.Errors += other.Errors
+	t.Remote = t.Remote.add(other.Remote)
 	return t
 }
 

@@ -113,7 +113,7 @@ func New(opts Options, layers ...Layer) (*Stack, error) {
 	s.pathers, s.decider, s.verifier = pathersOf(s.layers), deciderOf(s.layers), opts.Verify
 	s.far = farOf(s.pathers)
 	for _, l := range s.layers {
-		s.observe(Event{Op: OpOpen, Layer: l.Name, Result: Done})
+		s.observe(Event{Op: OpOpen, Layer: l.Name, Remote: l.Remote, Result: Done})
 	}
 	s.queue = s.newQueue(opts)
 	return s, nil

@@ -29,6 +29,12 @@ type Counters struct {
 type layerCounters struct {
 	name                       string
 	hits, misses, puts, errors atomic.Int64
+
+	remote                             atomic.Bool
+	hitBytes, waited, retries, dropped atomic.Int64 // waited is nanoseconds
+
+	illMu sync.Mutex
+	ill   map[string]int64 // guarded by illMu: failures by reason
 }
 
 // Observe implements [Observer].
@@ -39,9 +45,14 @@ func (c *Counters) Observe(event Event) {
 	}
 	l := c.layer(event.Layer)
 	switch event.Result {
+	case Done:
+		if event.Op == OpOpen {
+			l.remote.Store(event.Remote)
+		}
 	case Hit:
 		if event.Op.reads() {
 			l.hits.Add(1)
+			l.hitBytes.Add(max(event.Size, 0))
 		}
 	case Miss:
 		c.observeMiss(l, &event)
@@ -51,10 +62,16 @@ func (c *Counters) Observe(event Event) {
 		l.puts.Add(1)
 		c.promotions.Add(1)
 	case Dropped:
+		l.dropped.Add(1)
 		c.dropped.Add(1)
 	case Failed:
 		l.errors.Add(1)
 		c.errors.Add(1)
+		l.failed(event.Err)
+	case Waited:
+		l.waited.Add(int64(event.Duration))
+	case Retried:
+		l.retries.Add(1)
 	}
 }
 
@@ -159,8 +176,9 @@ func (c *Counters) Snapshot() Snapshot {
 		for _, l := range *layers {
 			s.Tiers = append(s.Tiers, TierSnapshot{
 				Name: l.name, Hits: l.hits.Load(), Misses: l.misses.Load(),
-				Puts: l.puts.Load(), Errors: l.errors.Load(),
+				Puts: l.puts.Load(), Errors: l.errors.Load(), Remote: l.snapshot(),
 			})
+			s.WaitedSeconds += time.Duration(l.waited.Load()).Seconds()
 		}
 	}
 	return s

@@ -25,11 +25,11 @@ func TestSnapshotJSON(t *testing.T) {
 		Gets: 1, Hits: 2, Misses: 3, Puts: 4, Errors: 5, HitBytes: 6, PutBytes: 7, SecondsSaved: 1.5,
 		Tiers:       []tiers.TierSnapshot{{Name: "memory", Hits: 8, Misses: 9, Puts: 10, Errors: 11}},
 		MissReasons: tiers.MissReasons{Absent: 12, Damaged: 13, Expired: 14, IllTier: 15},
-		Promotions:  16, Dropped: 17, Unstored: 18,
+		Promotions:  16, Dropped: 17, Unstored: 18, WaitedSeconds: 19.5,
 	}
 	const want = `{"gets":1,"hits":2,"misses":3,"puts":4,"errors":5,"hit_bytes":6,"put_bytes":7,"seconds_saved":1.5,` +
 		`"tiers":[{"name":"memory","hits":8,"misses":9,"puts":10,"errors":11}],` +
-		`"miss_reasons":{"absent":12,"damaged":13,"expired":14,"ill tier":15},"promotions":16,"dropped":17,"unstored":18}`
+		`"miss_reasons":{"absent":12,"damaged":13,"expired":14,"ill tier":15},"promotions":16,"dropped":17,"unstored":18,"waited_seconds":19.5}`
 	got, err := json.Marshal(snapshot)
 	if err != nil || string(got) != want {
 		t.Errorf("JSON:\n%s (error %v), want\n%s", got, err, want)
@@ -46,12 +46,12 @@ func TestSnapshotJSON(t *testing.T) {
 
 func TestSnapshotAdd(t *testing.T) {
 	one := tiers.Snapshot{Gets: 1, Hits: 1, Misses: 1, Puts: 1, Errors: 1, HitBytes: 1, PutBytes: 1, SecondsSaved: 0.5,
-		Tiers:       []tiers.TierSnapshot{{"memory", 1, 1, 1, 1}, {"disk", 1, 1, 1, 1}},
+		Tiers:       []tiers.TierSnapshot{{"memory", 1, 1, 1, 1, nil}, {"disk", 1, 1, 1, 1, nil}},
 		MissReasons: tiers.MissReasons{Absent: 1, Damaged: 1, Expired: 1, IllTier: 1}, Promotions: 1, Dropped: 1}
 	two := one
-	two.Tiers = []tiers.TierSnapshot{{"disk", 2, 2, 2, 2}, {"redis", 3, 3, 3, 3}}
+	two.Tiers = []tiers.TierSnapshot{{"disk", 2, 2, 2, 2, nil}, {"redis", 3, 3, 3, 3, nil}}
 	want := tiers.Snapshot{Gets: 2, Hits: 2, Misses: 2, Puts: 2, Errors: 2, HitBytes: 2, PutBytes: 2, SecondsSaved: 1,
-		Tiers:       []tiers.TierSnapshot{{"memory", 1, 1, 1, 1}, {"disk", 3, 3, 3, 3}, {"redis", 3, 3, 3, 3}},
+		Tiers:       []tiers.TierSnapshot{{"memory", 1, 1, 1, 1, nil}, {"disk", 3, 3, 3, 3, nil}, {"redis", 3, 3, 3, 3, nil}},
 		MissReasons: tiers.MissReasons{Absent: 2, Damaged: 2, Expired: 2, IllTier: 2}, Promotions: 2, Dropped: 2}
 	if got := one.Add(two); !reflect.DeepEqual(got, want) {
 		t.Errorf("sum: %+v, want %+v", got, want)
@@ -98,7 +98,7 @@ func TestCounters(t *testing.T) {
 	}
 	got := count.Snapshot()
 	wanted := tiers.Snapshot{Gets: 6, Hits: 2, Misses: 4, Puts: 3, Errors: 1, HitBytes: 8, PutBytes: 12, SecondsSaved: 3,
-		Tiers:       []tiers.TierSnapshot{{"near", 1, 5, 4, 0}, {"far", 1, 3, 3, 1}},
+		Tiers:       []tiers.TierSnapshot{{"near", 1, 5, 4, 0, nil}, {"far", 1, 3, 3, 1, nil}},
 		MissReasons: tiers.MissReasons{Absent: 1, Damaged: 3, Expired: 1, IllTier: 1}, Promotions: 1}
 	if !reflect.DeepEqual(got, wanted) {
 		t.Errorf("counted\n%+v, want\n%+v", got, wanted)
@@ -122,7 +122,7 @@ func TestUnknownSize(t *testing.T) {
 func TestCountersKnowEveryLayer(t *testing.T) {
 	var count tiers.Counters
 	newStack(t, tiers.Options{Observer: &count}, tiers.Layer{Name: "near", Tier: newFake(t)}, tiers.Layer{Name: "far", Tier: newFake(t)})
-	if got := fmt.Sprint(count.Snapshot().Tiers); got != "[{near 0 0 0 0} {far 0 0 0 0}]" {
+	if got := fmt.Sprint(count.Snapshot().Tiers); got != "[{near 0 0 0 0 <nil>} {far 0 0 0 0 <nil>}]" {
 		t.Errorf("tiers %s, want both, with nothing", got)
 	}
 }

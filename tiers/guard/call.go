@@ -290,7 +290,7 @@ func conclude[T any](l *call, a answer[T]) (T, *call, error) {
 	switch {
 	case l.own != nil:
 		a.err = l.own
-	case a.err != nil && l.Err() != nil:
+	case a.err != nil && (l.Err() != nil || errors.Is(a.err, context.DeadlineExceeded)): // a connection may notice first
 		a.err = l.reason(NoAnswer) // whatever the tier made of it
 	}
 	judged := verdict(l.caller, a.err)

@@ -116,6 +116,13 @@ func TestTimeout(t *testing.T) {
 			}
 		})
 	})
+	t.Run("a connection that notices first", func(t *testing.T) {
+		c := guard.New(&remote{onGet: func(context.Context, int) (interfaces.Entry, error) {
+			return interfaces.Entry{}, context.DeadlineExceeded
+		}}, guard.Options{})
+		_, err := c.Get(t.Context(), keyOf("a"))
+		wantReason(t, "Get", err, guard.NoAnswer)
+	})
 	t.Run("a panic is the caller's", func(t *testing.T) {
 		c := guard.New(&remote{onGet: func(context.Context, int) (interfaces.Entry, error) { panic("the test says so") }}, guard.Options{})
 		defer func() {
