@@ -110,8 +110,16 @@ func putTrials() []trial {
 			return err
 		}
 	}
+	placeAs := func(name string) func(context.Context, *filestream.Cache) error {
+		return func(ctx context.Context, c *filestream.Cache) error {
+			_, _, err := c.Place(ctx, named(name), entry())
+			return err
+		}
+	}
 	full := filestream.Options{Durability: filestream.DurabilityFull}
 	return []trial{
+		{name: "Place", opts: full, run: placeAs("new"), allow: either("new", gone, newBody)},
+		{name: "Place of what is there", run: placeAs("old"), allow: unchanged},
 		{name: "Put", opts: full, run: putAs("new"), allow: either("new", gone, newBody)},
 		{name: "Put that replaces", opts: full, run: putAs("old"), allow: either("old", oldBody, newBody)},
 		{name: "Put with a cap", opts: filestream.Options{MaxBytes: 1 << 30}, run: putAs("new"), allow: either("new", gone, newBody)},

@@ -69,6 +69,12 @@ func TestPathOpensNothing(t *testing.T) {
 		}
 		return nil
 	}))
+	_, _, err := c.Place(t.Context(), named("placed"), interfaces.Text(oldBody))
+	mustDo(t, err)
+	opened = nil
+	if handOut(t, c, "placed"); len(opened) != 0 {
+		t.Errorf("Path of what was placed opened %v", opened)
+	}
 	put(t, c, "key", oldBody)
 	handOut(t, c, "key")
 	for _, test := range []struct {
@@ -256,4 +262,36 @@ func TestKeeper(t *testing.T) {
 			t.Errorf("last use is %v and error %v, want now", time.Unix(0, info.Used()), err)
 		}
 	})
+}
+
+// TestPlace is Insert and Path in one.
+func TestPlace(t *testing.T) {
+	for kind, fs := range eachFS {
+		t.Run(kind, func(t *testing.T) {
+			c := openOn(t, t.TempDir(), filestream.Options{}, fs())
+			for _, body := range []string{"", "body", largeBody} {
+				name := brief(body)
+				path, size, err := c.Place(t.Context(), named(name), interfaces.Text(body))
+				mustDo(t, err)
+				if got, err := os.ReadFile(path); string(got) != body || err != nil || size != int64(len(body)) || path != entryPath(c.Dir(), named(name)) {
+					t.Errorf("Place of %s: at %s %s (%v), size %d", name, path, brief(string(got)), err, size)
+				}
+				if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o222 != 0 && runtime.GOOS != "windows" {
+					t.Errorf("the file can be written to: %v, %v", info.Mode(), err)
+				}
+				wantHit(t, c, name, body)
+			}
+			path, size, err := c.Place(t.Context(), named("body"), interfaces.Text("another"))
+			if got, readErr := os.ReadFile(path); err != nil || readErr != nil || string(got) != "body" || size != 4 {
+				t.Errorf("Place of what is there: %q, size %d, %v and %v; want the first", got, size, err, readErr)
+			}
+			if left, err := os.ReadDir(filepath.Join(c.Dir(), "tmp")); len(left) != 0 || err != nil {
+				t.Errorf("%d temporary files are left (%v)", len(left), err)
+			}
+			mustDo(t, c.Close())
+			if _, _, err := c.Place(t.Context(), named("body"), interfaces.Text("")); !errors.Is(err, cacheerr.ErrClosed) {
+				t.Errorf("closed: %v", err)
+			}
+		})
+	}
 }

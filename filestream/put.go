@@ -28,7 +28,7 @@ func (c *Cache) Put(ctx context.Context, key interfaces.Key, entry interfaces.En
 	if err := c.usable(ctx); err != nil {
 		return err
 	}
-	staged, err := c.stage(ctx, key, entry)
+	staged, err := c.stage(ctx, key, entry, false)
 	if err != nil {
 		return notWritten("put", err)
 	}
@@ -67,7 +67,7 @@ func (c *Cache) Insert(ctx context.Context, key interfaces.Key, entry interfaces
 	if taken, err := c.taken(key); taken || err != nil {
 		return false, err
 	}
-	staged, err := c.stage(ctx, key, entry)
+	staged, err := c.stage(ctx, key, entry, false)
 	if err != nil {
 		return false, notWritten("insert", err)
 	}
@@ -127,6 +127,7 @@ type staged struct {
 	fs   vfs.FS
 	path string // "" once it has another name
 	id   uint64 // of the file, as in vfs.Info
+	size int64  // of the body
 	head []byte // encoded, where it is not in the file
 }
 
@@ -158,8 +159,9 @@ func (c *Cache) createTmp() (vfs.File, string, error) {
 	}
 }
 
-// stage writes the entry into tmp: body, head, and what durability asks for.
-func (c *Cache) stage(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (*staged, error) {
+// stage writes the entry into tmp: body, head, and what durability asks for. It
+// freezes the file of one that is to be handed out.
+func (c *Cache) stage(ctx context.Context, key interfaces.Key, entry interfaces.Entry, out bool) (*staged, error) {
 	if len(entry.Tag) > interfaces.MaxTag {
 		return nil, fmt.Errorf("a tag is at most %d bytes, not %d", interfaces.MaxTag, len(entry.Tag))
 	}
@@ -168,7 +170,10 @@ func (c *Cache) stage(ctx context.Context, key interfaces.Key, entry interfaces.
 		return nil, err
 	}
 	s := &staged{fs: c.fs, path: path}
-	s.id, s.head, err = c.fill(ctx, file, key, entry)
+	err = c.fill(ctx, s, file, key, entry)
+	if err == nil && out {
+		err = file.Freeze()
+	}
 	if err = errors.Join(err, file.Close()); err != nil {
 		s.release()
 		return nil, err
@@ -176,30 +181,29 @@ func (c *Cache) stage(ctx context.Context, key interfaces.Key, entry interfaces.
 	return s, nil
 }
 
-// fill writes body and head into a file and returns the file's ID, and the head
-// if files have no attributes.
-func (c *Cache) fill(ctx context.Context, file vfs.File, key interfaces.Key, entry interfaces.Entry) (id uint64, aside []byte, err error) {
+// fill writes body and head into the file of s, which learns what is in it.
+func (c *Cache) fill(ctx context.Context, s *staged, file vfs.File, key interfaces.Key, entry interfaces.Entry) error {
 	head := entry.Head
 	size, sum, err := writeBody(ctx, file, key, entry)
 	switch {
 	case err != nil:
-		return 0, nil, err
+		return err
 	case head.Size >= 0 && size != head.Size:
-		return 0, nil, fmt.Errorf("the body is %d bytes long, and its head says %d: %w", size, head.Size, io.ErrUnexpectedEOF)
+		return fmt.Errorf("the body is %d bytes long, and its head says %d: %w", size, head.Size, io.ErrUnexpectedEOF)
 	case head.Checksum != interfaces.Checksum{} && sum != head.Checksum:
-		return 0, nil, fmt.Errorf("the body does not match the checksum in its head: %w", cacheerr.ErrDamaged)
+		return fmt.Errorf("the body does not match the checksum in its head: %w", cacheerr.ErrDamaged)
 	}
 	head.Size, head.Checksum = size, sum
 	if head.Time.IsZero() {
 		head.Time = c.opts.Clock()
 	}
-	s := getScratch()
-	defer putScratch(s)
-	encoded, err := encoding.AppendHead(s.attr[:0], key, head)
+	scratch := getScratch()
+	defer putScratch(scratch)
+	encoded, err := encoding.AppendHead(scratch.attr[:0], key, head)
 	switch {
 	case err != nil:
 	case c.heads.aside:
-		aside = bytes.Clone(encoded)
+		s.head = bytes.Clone(encoded)
 	default:
 		err = file.SetAttr(encoded)
 	}
@@ -207,10 +211,11 @@ func (c *Cache) fill(ctx context.Context, file vfs.File, key interfaces.Key, ent
 		err = file.Sync()
 	}
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	info, err := file.Stat()
-	return info.ID, aside, err
+	s.id, s.size = info.ID, size
+	return err
 }
 
 // writeBody writes the body and returns its length and checksum. It reads

@@ -61,6 +61,7 @@ type body struct {
 	seeker io.Seeker        // of a stream that can go back to start
 	start  int64
 	once   *once // of a stream that cannot
+	out    bool  // its path is wanted, in a layer that has paths
 }
 
 // offer returns entry as a body. An [io.Seeker] that cannot seek, as a pipe

@@ -137,7 +137,7 @@ var errOvertaken = errors.New("another entry is there")
 func (s *Stack) give(ctx context.Context, op Op, good Result, i int, key interfaces.Key, b *body) error {
 	l := &s.layers[i]
 	start := s.begin()
-	err := s.write(ctx, good, i, key, b.entry)
+	err := s.write(ctx, good, i, key, b)
 	switch {
 	case errors.Is(err, errOvertaken):
 		s.tell(ctx, about(op, l.Name, &key, Kept, &b.entry.Head), start, nil)
@@ -149,9 +149,13 @@ func (s *Stack) give(ctx context.Context, op Op, good Result, i int, key interfa
 
 // write puts entry into layer i. A copy must not replace what another process
 // has inserted into the layer that decides since that was asked.
-func (s *Stack) write(ctx context.Context, good Result, i int, key interfaces.Key, entry interfaces.Entry) error {
+func (s *Stack) write(ctx context.Context, good Result, i int, key interfaces.Key, b *body) error {
+	if p, ok := s.layers[i].Tier.(placer); ok && b.out && good == Promoted {
+		_, _, err := p.Place(ctx, key, b.entry)
+		return err
+	}
 	if good == Promoted && i == s.decider {
-		inserted, err := interfaces.Insert(ctx, s.layers[i].Tier, key, entry)
+		inserted, err := interfaces.Insert(ctx, s.layers[i].Tier, key, b.entry)
 		switch {
 		case err == nil && !inserted:
 			return errOvertaken
@@ -159,7 +163,13 @@ func (s *Stack) write(ctx context.Context, good Result, i int, key interfaces.Ke
 			return err
 		}
 	}
-	return s.layers[i].Tier.Put(ctx, key, entry)
+	return s.layers[i].Tier.Put(ctx, key, b.entry)
+}
+
+// placer is a layer with paths that takes a copy whose path is wanted at less
+// cost than by Insert and Path, and replaces nothing.
+type placer interface {
+	Place(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (path string, size int64, err error)
 }
 
 // copy gives layer i what was found: text as it is, a stream by asking the

@@ -170,6 +170,7 @@ func (f *fetch) lookupWhole(ctx context.Context) (found, error) {
 // where it is there. It is a miss if there is none.
 func (f *fetch) place(ctx context.Context, hit found) (located, error) {
 	s, offered := f.stack, offer(hit.entry)
+	offered.out = true
 	for i := range s.pathers {
 		p := &s.pathers[i]
 		if !slices.Contains(f.skip, p.at) || !f.takes(p.at, hit.entry.Size) {

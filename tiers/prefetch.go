@@ -120,6 +120,7 @@ func (w *wanted) arrive(ctx context.Context, hit found) {
 func (w *wanted) lodge(ctx context.Context, hit found) (near found, ok bool) {
 	_, text := hit.entry.Text()
 	offered := offer(hit.entry)
+	offered.out = hit.entry.Size != 0
 	for _, i := range w.stack.homes(hit.entry.Size) {
 		if !w.takes(i, hit.entry.Size) {
 			continue
