@@ -43,7 +43,7 @@ func (c *Cache) failed(ctx context.Context, op string, err error) error {
 		return &cacheerr.BackendExecutionError{Tier: tierName, Op: op, Reason: why, Err: err}
 	}
 	if why := absence(err); why != "" {
-		return &cacheerr.BackendNotAvailableError{Tier: tierName, Err: fmt.Errorf("%s: %w", why, err)}
+		return &cacheerr.BackendNotAvailableError{Tier: tierName, Reason: why, Err: err}
 	}
 	return &cacheerr.BackendExecutionError{Tier: tierName, Op: op, Reason: "the server's answer is of no use", Err: err}
 }
