@@ -218,12 +218,28 @@ func TestReconcile(t *testing.T) {
 	t.Run("an index is filled shard by shard", func(t *testing.T) {
 		x, _ := newIndex(t, boltindex.Options{})
 		for s := range boltindex.Shards {
-			if x.Reconcile(t.Context(), byte(s), inShard(n, byte(s))) != nil || status(t, x).Complete() != (s == 255) {
+			if x.Reconcile(t.Context(), []byte{byte(s)}, inShard(n, byte(s))) != nil || status(t, x).Complete() != (s == 255) {
 				t.Fatalf("after shard %d: %+v", s, status(t, x))
 			}
 		}
 		wantTotals(t, x, n)
 		wantTimes(t, oldest(t, x, boltindex.Position{}, 3), 0, 1, 2)
+	})
+	t.Run("several shards at once", func(t *testing.T) {
+		x, _ := newIndex(t, boltindex.Options{})
+		apply(t, x, storedAll(0, n)...)
+		all := make([]byte, boltindex.Shards)
+		for s := range all {
+			all[s] = byte(s)
+		}
+		first, last := inShard(n, 0), inShard(n, 255)
+		if err := x.Reconcile(t.Context(), all, slices.Concat(last, first)); err != nil {
+			t.Fatal(err)
+		}
+		wantTotals(t, x, int64(len(first)+len(last)))
+		if !status(t, x).Complete() {
+			t.Error("the index is not complete")
+		}
 	})
 	t.Run("files are the truth, but for uses", func(t *testing.T) {
 		x, _ := newIndex(t, boltindex.Options{})
@@ -236,7 +252,7 @@ func TestReconcile(t *testing.T) {
 		files[0].Disk, files[0].Stored, files[0].Used = 8192, 2*n, 2*n
 		added := boltindex.Record{Key: interfaces.Key{shard, 1, 2}, Disk: 512, Used: 9, Stored: 9}
 		files = append(files, added)
-		if err := x.Reconcile(t.Context(), shard, slices.Clone(files)); err != nil {
+		if err := x.Reconcile(t.Context(), []byte{shard}, slices.Clone(files)); err != nil {
 			t.Fatal(err)
 		}
 		got, err := x.Shard(t.Context(), shard)

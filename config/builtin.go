@@ -53,7 +53,7 @@ func openFilestream(ctx context.Context, raw Raw) (interfaces.Cache, error) {
 		Dir: Path(raw.Dir),
 		Options: filestream.Options{
 			MaxBytes: filestreamMaxBytes, Verify: filestream.VerifyFirstRead, Durability: filestream.DurabilityNone,
-			Grace: time.Hour,
+			Grace: time.Hour, LowWater: 90, Index: filestream.IndexBolt,
 		},
 	}
 	if err := raw.Decode(&options); err != nil {

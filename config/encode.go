@@ -84,6 +84,9 @@ func omit(name string, v, standard reflect.Value) bool {
 	if v.Type() == pathType {
 		return v.String() == standard.String()
 	}
+	if v.Type() == durationType {
+		return v.IsZero() && standard.IsZero()
+	}
 	return v.IsZero() && standard.IsZero() && !(isCap(name) && (v.CanInt() || v.CanUint()))
 }
 

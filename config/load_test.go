@@ -44,6 +44,9 @@ tiers:
     max_body: none
     options:
       max_bytes: 20GiB
+      max_files: none
+      low_water: 90
+      index: bolt
       verify: first-read
       durability: none
       grace: 1h

@@ -109,6 +109,10 @@ func (d decoder) float(name string, n node, v reflect.Value) error {
 }
 
 func (d decoder) duration(name string, n node, v reflect.Value) error {
+	if isUnlimited(name, n) {
+		v.SetInt(0)
+		return nil
+	}
 	duration, err := time.ParseDuration(n.text)
 	if n.kind != text || err != nil || duration < 0 {
 		return n.errorf(name, "want a duration such as 60s or 1h30m, not %s", n)

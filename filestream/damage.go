@@ -76,7 +76,8 @@ func (c *Cache) removeUnless(key interfaces.Key, seen vfs.Info, keep func(vfs.In
 		return nil
 	})
 	if gone && seen.Regular { // nothing else was counted
-		c.usage.add(-seen.Disk)
+		c.usage.add(-seen.Disk, -1)
+		c.changes.removed(key, seen.Modified)
 	}
 	if errors.Is(err, fs.ErrNotExist) { // somebody else was faster
 		return false, nil

@@ -65,7 +65,8 @@ func (c *Cache) Delete(ctx context.Context, key interfaces.Key) error {
 	case err != nil:
 		return notWritten("delete", err)
 	}
-	c.usage.add(-info.Disk)
+	c.usage.add(-info.Disk, -1)
+	c.changes.removed(key, info.Modified)
 	return nil
 }
 

@@ -3,7 +3,10 @@
 package filestream
 
 import (
+	"context"
+
 	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/internal/lock"
 	"github.com/tiercecache/tierce/internal/vfs"
 )
 
@@ -15,7 +18,10 @@ func (c *Cache) Wait() { c.background.Wait() }
 
 // Total returns what the cache takes for the bytes on disk, and whether it
 // knows.
-func (c *Cache) Total() (int64, bool) { return c.usage.total() }
+func (c *Cache) Total() (int64, bool) {
+	total, known := c.usage.total()
+	return total.bytes, known
+}
 
 // ReadUsage returns what the file at path says.
 func ReadUsage(path string) (bytes, scanned int64, known bool) {
@@ -57,3 +63,22 @@ func (c *Cache) Uses() int { return len(c.uses.last) }
 
 // NoteUse notes a use of an entry.
 func (c *Cache) NoteUse(key interfaces.Key) { c.uses.note(key, c.opts.Clock(), false) }
+
+// Tell writes down at once what other processes learn of within ten seconds.
+func (c *Cache) Tell() {
+	_ = c.flush(c.work, busy)
+}
+
+// Tend brings the index up to date.
+func (c *Cache) Tend(ctx context.Context) error {
+	return c.tending(ctx, lock.For(0), func() error {
+		_, err := c.tend(ctx, nil)
+		return err
+	})
+}
+
+// FullChanges is how many changes are gathered.
+const FullChanges = fullChanges
+
+// NoteChange notes a use for the index.
+func (c *Cache) NoteChange(key interfaces.Key) { c.changes.used(key, 1) }

@@ -8,7 +8,7 @@
 //	entries/<2 hex>/<62 hex>  bodies, named by the key
 //	tmp/                      bodies on their way in
 //	heads/<2 hex>/<62 hex>    heads, only where files have no attributes
-//	state/                    hints and statistics; it may be deleted at any moment
+//	state/                    the index, hints and statistics; it may be deleted at any moment
 //
 // An entry's head is the attribute user.tierce1 of its file. A directory may
 // be shared with cuda.core's file-stream program cache, both ways: a file
@@ -27,9 +27,11 @@
 // # Eviction
 //
 // With a cap, the least recently used entries go, down to 90 % of the cap, in
-// the background. An entry handed out by [Cache.Path] within [Options.Grace]
-// stays. Uses count at once in this process; other processes learn of them
-// from the file's time of last use, exact to half of Grace.
+// the background, in time that depends on what goes and not on what stays. An
+// entry handed out by [Cache.Path] within [Options.Grace] stays. Uses count at
+// once in this process; other processes learn of them within ten seconds,
+// exact to half of Grace, by the index in state/, which is a hint: the files are
+// the truth, and it is made anew from them when it is gone, damaged or locked.
 //
 // # Errors
 //
@@ -56,6 +58,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tiercecache/tierce/boltindex"
 	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/internal/vfs"
@@ -74,10 +77,17 @@ type Cache struct {
 	uses   uses
 	usage  usage
 
+	index   *boltindex.Index // nil: there is none
+	changes *changes         // for it
+
+	work       context.Context // of the background
+	stopWork   context.CancelFunc
 	background sync.WaitGroup // eviction that runs behind a Put, and keeping what was handed out
-	evicting   atomic.Bool
-	rooted     atomic.Bool // the names of the directories above the entries' are durable
-	closing    sync.Mutex  // held while background work starts, and while closed is set
+	evicting   atomic.Bool    // or tending the index
+	full       atomic.Bool    // the disk was
+	puts       atomic.Uint32  // counted to look at the room on the disk now and then
+	rooted     atomic.Bool    // the names of the directories above the entries' are durable
+	closing    sync.Mutex     // held while background work starts, and while closed is set
 	closed     atomic.Bool
 	closeOnce  sync.Once
 	closeErr   error
@@ -123,7 +133,12 @@ func open(ctx context.Context, dir string, opts Options, fs vfs.FS) (*Cache, err
 	c.heads.sync = opts.Durability != DurabilityNone
 	c.heads.fs, c.heads.dir, c.heads.lock = fs, filepath.Join(dir, "heads"), c.statePath("heads.lock")
 	c.proofs.open = func() (vfs.File, error) { return openState(fs, c.statePath("verified")) }
-	c.usage = usage{fs: fs, path: c.statePath("usage"), lock: c.statePath("usage.lock"), now: opts.Clock}
+	c.work, c.stopWork = context.WithCancel(context.Background()) //nolint:forbidigo // Close ends it
+	if opts.Index == IndexBolt {
+		c.index = boltindex.New(c.statePath("index"), boltindex.Options{Clock: opts.Clock, Exact: opts.Grace / 2})
+		c.changes = &changes{fs: fs, path: c.statePath("changes"), full: c.tell}
+	}
+	c.usage = usage{fs: fs, path: c.statePath("usage"), lock: c.statePath("usage.lock"), now: opts.Clock, changes: c.changes}
 	c.uses.every = max(opts.Grace/2, time.Second) // a tiny Grace is no reason to be busy
 	c.uses.keep = func() {
 		c.behind(func() {
@@ -151,9 +166,10 @@ func (c *Cache) Dir() string {
 // file system that caches names.
 func (c *Cache) Consistency() interfaces.Consistency { return interfaces.ConsistencyStrong }
 
-// Close waits for an eviction that runs, writes down how much this process
-// stored, and lets go of the directory. The second Close does nothing. What
-// other goroutines do meanwhile ends as it would have, or with ErrClosed.
+// Close waits for an eviction that runs, but for no more than a second, writes
+// down what this process stored and used, and lets go of the directory. The
+// second Close does nothing. What other goroutines do meanwhile ends as it would
+// have, or with ErrClosed.
 func (c *Cache) Close() error {
 	if c == nil {
 		return nil
@@ -163,11 +179,24 @@ func (c *Cache) Close() error {
 		c.closed.Store(true)
 		c.closing.Unlock()
 		c.uses.stop()
+		c.changes.stop()
+		enough := time.AfterFunc(closeWait, c.stopWork)
 		c.background.Wait()
-		c.closeErr = errors.Join(c.usage.flush(context.Background(), busy), c.proofs.close()) //nolint:forbidigo // closing is not the caller's to cancel
+		length, err := c.usage.flush(context.Background(), busy) //nolint:forbidigo // closing is not the caller's to cancel
+		c.touchLater(c.work)
+		if length > mergeBytes {
+			c.tendIfFree(c.work)
+		}
+		enough.Stop()
+		c.stopWork()
+		c.closeErr = errors.Join(err, c.proofs.close())
 	})
 	return c.closeErr
 }
+
+// closeWait is how long Close waits for what runs in the background. What is cut
+// off then is done by the next process.
+const closeWait = time.Second
 
 // behind runs do in the background, unless the cache is closed. Close waits for
 // it.

@@ -40,7 +40,7 @@ func (c *Cache) Path(ctx context.Context, key interfaces.Key) (path string, size
 // knownGood reports whether nothing has to be done before the path of a file is
 // handed out.
 func (c *Cache) knownGood(key interfaces.Key, info vfs.Info) bool {
-	return info.Frozen && info.Regular && !c.stale(info) && c.opts.Verify == VerifyFirstRead &&
+	return info.Frozen && info.Regular && !c.stale(info.Used()) && c.opts.Verify == VerifyFirstRead &&
 		c.proofs.has(proofOf(key, info))
 }
 

@@ -198,6 +198,7 @@ func TestKeeper(t *testing.T) {
 					put(t, writer, name, blocks(1, name))
 					setUsed(t, dir, name, opts.Clock(), opts.Clock())
 				}
+				writer.Tell()
 				evict(t, other)
 			}
 			handOut(t, c, "a")

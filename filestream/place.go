@@ -44,5 +44,5 @@ func (c *Cache) Place(ctx context.Context, key interfaces.Key, entry interfaces.
 	}
 	staged.release() // a file's second name going away changes the file's times
 	c.uses.note(key, c.opts.Clock(), true)
-	return path, staged.size, c.settle(ctx, key, staged.id, 0)
+	return path, staged.size, c.settle(ctx, key, staged, vfs.Info{})
 }

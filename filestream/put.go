@@ -30,6 +30,7 @@ func (c *Cache) Put(ctx context.Context, key interfaces.Key, entry interfaces.En
 	}
 	staged, err := c.stage(ctx, key, entry, false)
 	if err != nil {
+		c.madeFull(err)
 		return notWritten("put", err)
 	}
 	defer staged.release()
@@ -40,10 +41,11 @@ func (c *Cache) Put(ctx context.Context, key interfaces.Key, entry interfaces.En
 	case errors.Is(err, vfs.ErrBusy): // somebody reads the old entry, which stays
 		return nil
 	case err != nil:
+		c.madeFull(err)
 		return notWritten("put", err)
 	}
 	staged.path = ""
-	return c.settle(ctx, key, staged.id, replaced.Disk)
+	return c.settle(ctx, key, staged, replaced)
 }
 
 // PutBatch implements [interfaces.BatchPutter]. A failure in the middle leaves
@@ -69,6 +71,7 @@ func (c *Cache) Insert(ctx context.Context, key interfaces.Key, entry interfaces
 	}
 	staged, err := c.stage(ctx, key, entry, false)
 	if err != nil {
+		c.madeFull(err)
 		return false, notWritten("insert", err)
 	}
 	defer staged.release()
@@ -82,7 +85,7 @@ func (c *Cache) Insert(ctx context.Context, key interfaces.Key, entry interfaces
 		return false, notWritten("insert", err)
 	}
 	staged.release() // a file's second name going away changes the file's times
-	return true, c.settle(ctx, key, staged.id, 0)
+	return true, c.settle(ctx, key, staged, vfs.Info{})
 }
 
 // lost returns nil if somebody else inserted the entry, and the error of link
@@ -128,6 +131,7 @@ type staged struct {
 	path string // "" once it has another name
 	id   uint64 // of the file, as in vfs.Info
 	size int64  // of the body
+	sum  interfaces.Checksum
 	head []byte // encoded, where it is not in the file
 }
 
@@ -214,7 +218,7 @@ func (c *Cache) fill(ctx context.Context, s *staged, file vfs.File, key interfac
 		return err
 	}
 	info, err := file.Stat()
-	s.id, s.size = info.ID, size
+	s.id, s.size, s.sum = info.ID, size, sum
 	return err
 }
 
@@ -258,14 +262,16 @@ func (w *sink) WriteString(text string) (int, error) {
 	return w.Write(unsafe.Slice(unsafe.StringData(text), len(text)))
 }
 
-// settle does what follows once the file id has its name as an entry.
-func (c *Cache) settle(ctx context.Context, key interfaces.Key, id uint64, replaced int64) error {
+// settle does what follows once the staged file has its name as an entry, in
+// place of what it replaced.
+func (c *Cache) settle(ctx context.Context, key interfaces.Key, staged *staged, replaced vfs.Info) error {
 	path := c.entryPath(key)
 	if info, err := c.fs.Stat(path); err == nil { // else somebody removed it at this very moment
-		if info.ID == id { // what was written needs no verification
+		if info.ID == staged.id { // what was written needs no verification
 			c.proofs.add(proofOf(key, info))
+			c.changes.stored(key, info, staged.sum)
 		}
-		c.usage.add(info.Disk - replaced)
+		c.usage.add(info.Disk-replaced.Disk, 1-count(replaced))
 	}
 	if c.opts.Durability == DurabilityFull {
 		if err := errors.Join(c.heads.syncNames(key), c.syncNames(path)); err != nil {
@@ -273,6 +279,14 @@ func (c *Cache) settle(ctx context.Context, key interfaces.Key, id uint64, repla
 		}
 	}
 	return c.holdCap(ctx)
+}
+
+// count is how many entries a file is.
+func count(info vfs.Info) int64 {
+	if info.Regular {
+		return 1
+	}
+	return 0
 }
 
 // syncNames makes the name of an entry's file durable, and those of the

@@ -3,6 +3,7 @@
 package filestream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -49,11 +50,15 @@ func (c *Cache) files(ctx context.Context, progress Progress) iter.Seq2[file, er
 	}
 }
 
-// file is an entry's file, as a scan saw it.
+// file is an entry's file, as a scan or the index saw it.
 type file struct {
-	key  interfaces.Key
-	info vfs.Info
+	key     interfaces.Key
+	info    vfs.Info
+	used    int64 // last use that is known of, Unix nanoseconds; for evictions
+	missing bool  // the index has it, and the directory has not
 }
+
+func byUse(a, b file) int { return cmp.Compare(a.used, b.used) }
 
 func (c *Cache) shardFiles(ctx context.Context, shard string, yield func(file, error) bool) bool {
 	dir := filepath.Join(c.entriesDir(), shard)
@@ -107,28 +112,4 @@ func (c *Cache) tmpBytes() int64 {
 		}
 	}
 	return sum
-}
-
-// Usage is what the directory holds.
-type Usage struct {
-	Entries int   // files of entries
-	Bytes   int64 // on disk, in whole blocks, temporary files included
-}
-
-// Usage scans the directory and returns what it holds now.
-func (c *Cache) Usage(ctx context.Context, progress Progress) (Usage, error) {
-	if err := c.usable(ctx); err != nil {
-		return Usage{}, err
-	}
-	mark := c.usage.mark()
-	sum := Usage{Bytes: c.tmpBytes()}
-	for f, err := range c.files(ctx, progress) {
-		if err != nil {
-			return sum, failed("scan", err)
-		}
-		sum.Entries++
-		sum.Bytes += f.info.Disk
-	}
-	c.usage.set(ctx, sum.Bytes, mark)
-	return sum, nil
 }

@@ -174,6 +174,7 @@ func TestSharedRules(t *testing.T) {
 		}
 		setUsed(t, ours.Dir(), "one", long.Add(-time.Hour), long.Add(-time.Hour))
 		wantHit(t, ours, "one", blocks(3, "one"))
+		ours.Tell()
 		theirs.do("evict", fmt.Sprint(2*3*4096))
 		theirs.wantHit("one", blocks(3, "one"))
 		if got := theirs.do("len"); got != "2" {

@@ -22,23 +22,23 @@ import (
 	"github.com/tiercecache/tierce/internal/vfs/faultfs"
 )
 
-const usageLine = "tierce usage 1: %20d bytes, scanned %20d\n"
+const usageLine = "tierce usage 2: %20d bytes, %20d files, scanned %20d\n"
 
 // spoils are what may happen to the file that says how much there is.
 func spoils(now time.Time) map[string]func(path string) error {
 	text := func(text string) func(string) error {
 		return func(path string) error { return os.WriteFile(path, []byte(text), 0o600) }
 	}
-	line := func(bytes, scanned int64) func(string) error { return text(fmt.Sprintf(usageLine, bytes, scanned)) }
+	line := func(bytes, scanned int64) func(string) error { return text(fmt.Sprintf(usageLine, bytes, 3, scanned)) }
 	day := int64(24 * 60 * 60)
 	return map[string]func(string) error{
 		"deleted":                      os.Remove,
 		"emptied":                      text(""),
 		"garbage":                      text(strings.Repeat("\x00\xff", 100)),
 		"negative":                     line(-5_000_000, now.Unix()),
-		"not a number":                 text("tierce usage 1:                  abc bytes, scanned                    1\n"),
-		"torn":                         text("tierce usage 1:                 12"),
-		"too long for a number":        text("tierce usage 1: 99999999999999999999 bytes, scanned 99999999999999999999\n"),
+		"not a number":                 text("tierce usage 2:                  abc bytes, scanned                    1\n"),
+		"torn":                         text("tierce usage 2:                 12"),
+		"too long for a number":        text("tierce usage 2: 99999999999999999999 bytes, scanned 99999999999999999999\n"),
 		"too small, a day ago":         line(0, now.Unix()-day-1),
 		"too small, of the future":     line(0, now.Unix()+day),
 		"too small, of the far future": line(0, math.MaxInt64),
@@ -89,7 +89,7 @@ func TestUsageIsNeverNegative(t *testing.T) {
 		dir := t.TempDir()
 		fill(t, dir, time.Now(), ten...)
 		c := openIn(t, dir, filestream.Options{MaxBytes: 1 << 30})
-		writeFile(t, filepath.Join(dir, "state", "usage"), fmt.Sprintf(usageLine, 4096, time.Now().Unix()))
+		writeFile(t, filepath.Join(dir, "state", "usage"), fmt.Sprintf(usageLine, 4096, 1, time.Now().Unix()))
 		for _, name := range ten {
 			mustDo(t, c.Delete(t.Context(), named(name)))
 			if total, _ := c.Total(); total < 0 {
@@ -160,11 +160,12 @@ func TestPutDoesNotScan(t *testing.T) {
 			t.Errorf("the directory was listed %d times, want never", n.Load())
 		}
 	})
-	t.Run("F9 at the cap one eviction makes room for many", func(t *testing.T) {
+	t.Run("F9 at the cap one eviction makes room for many, without an index", func(t *testing.T) {
 		dir, clock := t.TempDir(), newClock()
 		each := fill(t, dir, clock.now(), ten...)
 		var n atomic.Int64
-		c := openOn(t, dir, filestream.Options{MaxBytes: 100 * each, Clock: clock.now}, scans(&n))
+		opts := filestream.Options{MaxBytes: 100 * each, Clock: clock.now, Index: filestream.IndexNone}
+		c := openOn(t, dir, opts, scans(&n))
 		for i := range 300 {
 			put(t, c, fmt.Sprint("new ", i), blocks(1, "n"))
 			c.Wait()
@@ -173,7 +174,7 @@ func TestPutDoesNotScan(t *testing.T) {
 			t.Errorf("the directory was listed %d times in 300 Puts at a cap of 100, want about 20", got)
 		}
 	})
-	t.Run("F9 nothing may go: no scan at every Put", func(t *testing.T) {
+	t.Run("F9 nothing may go: no scan at every Put, without an index", func(t *testing.T) {
 		dir, clock := t.TempDir(), newClock()
 		var all []string
 		for i := range 96 {
@@ -181,7 +182,8 @@ func TestPutDoesNotScan(t *testing.T) {
 		}
 		each := fill(t, dir, clock.now(), all...)
 		var n atomic.Int64
-		c := openOn(t, dir, filestream.Options{MaxBytes: 96 * each, Clock: clock.now}, scans(&n))
+		opts := filestream.Options{MaxBytes: 96 * each, Clock: clock.now, Index: filestream.IndexNone}
+		c := openOn(t, dir, opts, scans(&n))
 		for _, name := range all {
 			_, _, err := c.Path(t.Context(), named(name))
 			mustDo(t, err)
@@ -240,9 +242,9 @@ func TestUsageLockHeld(t *testing.T) {
 }
 
 func FuzzUsage(f *testing.F) {
-	f.Add([]byte(fmt.Sprintf(usageLine, 4096, 1_700_000_000)))
-	f.Add([]byte(fmt.Sprintf(usageLine, -1, 0)))
-	f.Add([]byte("tierce usage 1: 99999999999999999999 bytes"))
+	f.Add([]byte(fmt.Sprintf(usageLine, 4096, 1, 1_700_000_000)))
+	f.Add([]byte(fmt.Sprintf(usageLine, -1, 1, 0)))
+	f.Add([]byte("tierce usage 2: 99999999999999999999 bytes"))
 	f.Add([]byte{})
 	path := filepath.Join(f.TempDir(), "usage")
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -254,7 +256,7 @@ func FuzzUsage(f *testing.F) {
 		if !known {
 			return
 		}
-		mustDo(t, os.WriteFile(path, fmt.Appendf(nil, usageLine, bytes, scanned), 0o600))
+		mustDo(t, os.WriteFile(path, fmt.Appendf(nil, usageLine, bytes, 3, scanned), 0o600))
 		if again, at, known := filestream.ReadUsage(path); !known || again != bytes || at != scanned {
 			t.Errorf("%d, %d is read as %d, %d, %t when written again", bytes, scanned, again, at, known)
 		}

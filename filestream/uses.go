@@ -3,6 +3,7 @@
 package filestream
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -22,6 +23,8 @@ type uses struct {
 	mu     sync.Mutex
 	last   map[interfaces.Key]int64    // Unix nanoseconds
 	handed map[interfaces.Key]struct{} // out by path
+
+	untouched map[interfaces.Key]struct{} // their files have older times of last use
 
 	every   time.Duration // between two calls of keep
 	keep    func()        // keeps what was handed out
@@ -50,20 +53,27 @@ func (u *uses) note(key interfaces.Key, now time.Time, handed bool) {
 	}
 }
 
-// stale reports whether a file's time of last use has to be brought up to date:
-// it is older than half of Grace. Doing so at each use would cost more than
-// the use.
-func (c *Cache) stale(info vfs.Info) bool {
-	return c.opts.Clock().UnixNano()-info.Used() > int64(c.opts.Grace/2)
+// stale reports whether a time of last use has to be brought up to date: it is
+// older than half of Grace. Doing so at each use would cost more than the use.
+func (c *Cache) stale(used int64) bool {
+	return c.opts.Clock().UnixNano()-used > int64(c.opts.Grace/2)
 }
 
-// used notes a use of the entry whose file is open, brings the file's time of
-// last use up to date if it is stale, and marks it as handed out. What the
-// system refuses costs recency and nothing else (F13).
+// used notes a use of the entry whose file is open and marks it as handed out.
+// If that is news, the index is told, and the file's time of last use is brought
+// up to date: at once if the file must stay, or if there is no index, and else
+// when the index is told, so that a hit does not wait for it. What the system
+// refuses costs recency and nothing else (F13).
 func (c *Cache) used(file vfs.File, key interfaces.Key, seen look, handed bool) {
 	now := c.opts.Clock()
 	c.uses.note(key, now, handed)
-	stale, freeze := c.stale(seen.info), handed && !seen.info.Frozen
+	stale, freeze := c.stale(seen.info.Used()), handed && !seen.info.Frozen
+	if stale && c.index != nil {
+		if handed || c.uses.later(key) {
+			c.changes.used(key, now.UnixNano())
+		}
+		stale = handed
+	}
 	if !stale && !freeze {
 		return
 	}
@@ -84,14 +94,57 @@ func (c *Cache) keepHandedOut() {
 		if c.closed.Load() {
 			return
 		}
-		file, seen, err := c.openEntry(key)
-		if err != nil {
-			continue // gone, or not to be had: nothing to keep
-		}
-		_ = file.SetAccessed(c.opts.Clock())
-		c.proveAgain(file, key, seen)
-		_ = file.Close() // only read
+		now := c.opts.Clock()
+		c.touch(key, now)
+		c.changes.used(key, now.UnixNano())
 	}
+}
+
+// touch brings the time of last use of an entry's file up to date. One that is
+// gone, or not to be had, needs none.
+func (c *Cache) touch(key interfaces.Key, at time.Time) {
+	file, seen, err := c.openEntry(key)
+	if err != nil {
+		return
+	}
+	if seen.info.Used() < at.UnixNano() {
+		_ = file.SetAccessed(at)
+		c.proveAgain(file, key, seen)
+	}
+	_ = file.Close() // only read
+}
+
+// touchLater touches what was used by hits that did not wait for it.
+func (c *Cache) touchLater(ctx context.Context) {
+	for _, key := range c.uses.takeLater() {
+		if ctx.Err() != nil {
+			return
+		}
+		c.touch(key, time.Unix(0, c.uses.at(key)))
+	}
+}
+
+// later remembers that a file is to be touched, and reports whether that is
+// news.
+func (u *uses) later(key interfaces.Key) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if _, known := u.untouched[key]; known || len(u.untouched) >= maxUses {
+		return false
+	}
+	if u.untouched == nil {
+		u.untouched = make(map[interfaces.Key]struct{})
+	}
+	u.untouched[key] = struct{}{}
+	return true
+}
+
+func (u *uses) takeLater() []interfaces.Key {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	keys := slices.Collect(maps.Keys(u.untouched))
+	u.untouched = nil
+	return keys
 }
 
 // again has keep called once more, unless it was stopped.

@@ -233,3 +233,13 @@ func info(st *unix.Stat_t) Info {
 		Marked:   kind == unix.S_IFREG && st.Mode&mark != 0,
 	}
 }
+
+// Free returns how many bytes this user may still write; see the function
+// [Free].
+func (OS) Free(path string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return 0, pathError("statfs", path, err)
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}

@@ -198,3 +198,11 @@ func (f *file) Close() error {
 	}
 	return asked
 }
+
+// Free is [vfs.Free].
+func (f *FS) Free(path string) (int64, error) {
+	if err := f.ask("free", path); err != nil {
+		return 0, err
+	}
+	return vfs.Free(f.fs, path)
+}
