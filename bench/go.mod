@@ -7,6 +7,8 @@ require (
 	github.com/tiercecache/tierce v0.0.0
 )
 
+require go.etcd.io/bbolt v1.5.0 // indirect
+
 require (
 	github.com/gofrs/flock v0.13.1 // indirect
 	github.com/klauspost/cpuid/v2 v2.4.2 // indirect
