@@ -5,7 +5,7 @@ GO       ?= go
 FUZZTIME ?= 5s
 LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 
-.PHONY: test e2e check lint cross fuzz bench needs
+.PHONY: test e2e soak check lint cross fuzz bench needs
 
 # Gets what it needs by itself (see needs) and runs every test with the race
 # detector, in random order.
@@ -15,6 +15,10 @@ test: needs
 # Only the tests with the real go command.
 e2e: needs
 	$(GO) test -race -shuffle=on -timeout 20m ./e2e/...
+
+# Eight processes at one full directory for two minutes, killed 300 times.
+soak: needs
+	TIERCE_SOAK=2m $(GO) test -race -run TestSoak -v -timeout 20m ./filestream
 
 # All that is not a test: form, vet, lint, module files, other systems.
 check: needs

@@ -41,6 +41,7 @@ var roles = map[string]func(c *filestream.Cache, dir, arg string) error{
 	"write for ever":   writeForEver,
 	"work until call":  workUntilCall,
 	"evict when asked": evictWhenAsked,
+	"soak":             soakUntilTold,
 }
 
 func TestMain(m *testing.M) {
