@@ -31,6 +31,7 @@ type queue struct {
 	closed bool                    // guarded by mu: keys is closed
 
 	workers sync.WaitGroup
+	ctx     context.Context    // of the workers
 	cancel  context.CancelFunc // makes the workers give up what is left
 	left    atomic.Int64       // keys given up
 }
@@ -45,10 +46,9 @@ type job struct {
 // run starts the workers, which end when the queue is drained.
 func (q *queue) run(workers int) {
 	ctx := context.WithValue(context.Background(), behindKey{}, true) //nolint:forbidigo // workers outlive every call
-	ctx, cancel := context.WithCancel(ctx)
-	q.cancel = cancel
+	q.ctx, q.cancel = context.WithCancel(ctx)
 	for range workers {
-		q.workers.Go(func() { q.work(ctx) })
+		q.workers.Go(func() { q.work(q.ctx) })
 	}
 }
 

@@ -48,10 +48,20 @@ func (s *Stack) sendBehind(ctx context.Context, key interfaces.Key) bool {
 		return true
 	}
 	defer from.entry.Close() //nolint:errcheck // only read
+	kept := false
 	for i := range s.layers {
-		if s.layers[i].Behind && s.fill(ctx, OpBehind, i, key, from) != nil {
-			_ = s.drop(ctx, OpBehind, i, key) // told
+		if !s.layers[i].Behind {
+			continue
 		}
+		if err := s.fill(ctx, OpBehind, i, key, from); err != nil {
+			_ = s.drop(ctx, OpBehind, i, key) // told
+			kept = kept || !refused(err)
+		}
+	}
+	if kept {
+		s.left.keep(key)
+	} else if ctx.Err() == nil {
+		s.left.forget(key)
 	}
 	return ctx.Err() == nil
 }
@@ -76,11 +86,14 @@ func (s *Stack) nearest(ctx context.Context, key interfaces.Key) (found, error) 
 	return found{}, cacheerr.ErrMiss
 }
 
-// dropBehind tells that the entry under key was not written behind.
+// dropBehind tells that the entry under key was not written behind, and keeps
+// the key for another stack. An entry that has gone is nothing to tell of if an
+// earlier stack has left it.
 func (s *Stack) dropBehind(key interfaces.Key, err error) {
-	for i := range s.layers {
-		if l := &s.layers[i]; l.Behind {
-			s.observe(Event{Op: OpBehind, Layer: l.Name, Key: key, Result: Dropped, Err: err})
-		}
+	if !errors.Is(err, cacheerr.ErrMiss) {
+		s.left.keep(key)
+	} else if s.left.forget(key) {
+		return
 	}
+	s.eachBehind(Event{Op: OpBehind, Key: key, Result: Dropped, Err: err})
 }

@@ -42,16 +42,27 @@ type Options struct {
 	QueueWait bool
 	// Workers is how many keys are written behind at the same time; 0 means 4.
 	Workers int
-	// DrainTimeout is how long Close lets the queue drain; 0 means 10 s, less
-	// not at all.
+	// DrainTimeout is how long Close lets the queue drain; 0 means
+	// [DefaultDrainTimeout], less not at all.
 	DrainTimeout time.Duration
+	// Leftover, if set, is called by Close with the keys that were not written
+	// behind: there was no room or no time, or the tier failed. There are no more
+	// than QueueSize. A later stack over the same tiers may be given them as
+	// Resume.
+	Leftover func(keys []interfaces.Key)
+	// Resume has keys that an earlier stack has left over: they are written
+	// behind if a layer still has them. They take up half of the queue at most.
+	Resume []interfaces.Key
 }
+
+// DefaultDrainTimeout is how long Close lets the queue drain unless
+// [Options] say otherwise: as long as a build may wait for a remote in all.
+const DefaultDrainTimeout = 5 * time.Second
 
 // The defaults of [Options]. A waiting key costs about 100 bytes.
 const (
-	defaultQueueSize    = 4096
-	defaultWorkers      = 4
-	defaultDrainTimeout = 10 * time.Second
+	defaultQueueSize = 4096
+	defaultWorkers   = 4
 )
 
 // Stack is tiers in order, nearest first, and itself a cache. It may be used by
@@ -67,6 +78,8 @@ type Stack struct {
 	clock    func() time.Time
 	flights  flights
 	queue    *queue // nil when no layer is written behind
+	left     *leftover
+	leftover func([]interfaces.Key)
 	drain    time.Duration
 	closed   atomic.Bool
 }
@@ -108,14 +121,17 @@ func New(opts Options, layers ...Layer) (*Stack, error) {
 		s.clock = time.Now
 	}
 	if s.drain == 0 {
-		s.drain = defaultDrainTimeout
+		s.drain = DefaultDrainTimeout
 	}
 	s.pathers, s.decider, s.verifier = pathersOf(s.layers), deciderOf(s.layers), opts.Verify
 	s.far = farOf(s.pathers)
 	for _, l := range s.layers {
 		s.observe(Event{Op: OpOpen, Layer: l.Name, Remote: l.Remote, Result: Done})
 	}
-	s.queue = s.newQueue(opts)
+	if s.queue = s.newQueue(opts); s.queue != nil {
+		s.left, s.leftover = newLeftover(opts, cap(s.queue.room)), opts.Leftover
+		s.resume(opts.Resume)
+	}
 	return s, nil
 }
 
@@ -155,10 +171,7 @@ func (s *Stack) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	left := 0
-	if s.queue != nil {
-		left = s.queue.drain(s.drain)
-	}
+	left := s.drainQueue()
 	var failures failures
 	for _, l := range s.layers {
 		if l.Behind && left > 0 {
@@ -170,6 +183,35 @@ func (s *Stack) Close() error {
 		}
 	}
 	return failures.err()
+}
+
+// tellDrain is how long a drain must have taken to be worth telling.
+const tellDrain = time.Millisecond
+
+// drainQueue drains the queue, tells how long that took, and returns how many
+// keys were given up.
+func (s *Stack) drainQueue() (left int) {
+	if s.queue == nil {
+		return 0
+	}
+	start := s.clock()
+	left = s.queue.drain(s.drain)
+	if took := s.clock().Sub(start); took >= tellDrain {
+		s.eachBehind(Event{Op: OpClose, Result: Waited, Duration: took})
+	}
+	if s.left != nil {
+		s.leftover(s.left.all())
+	}
+	return left
+}
+
+// eachBehind tells event of each layer that is written behind.
+func (s *Stack) eachBehind(event Event) {
+	for _, l := range s.layers {
+		if event.Layer = l.Name; l.Behind {
+			s.observe(event)
+		}
+	}
 }
 
 // failures gathers the errors of layers.
