@@ -37,7 +37,17 @@ func Files(paths ...string) Lock {
 	for i, path := range paths {
 		names[i] = absolute(path)
 	}
-	return newLock(names, takeFile)
+	return newLock(names, func(ctx context.Context, path string, until limit) (func(), error) {
+		return takeFile(ctx, path, until, (*flock.Flock).TryLock)
+	})
+}
+
+// Shared is [Files] for one file and many holders: it excludes none of its kind,
+// but those of Files.
+func Shared(path string) Lock {
+	return newLock([]string{absolute(path)}, func(ctx context.Context, path string, until limit) (func(), error) {
+		return takeFile(ctx, path, until, (*flock.Flock).TryRLock)
+	})
 }
 
 func absolute(path string) string {
@@ -47,12 +57,12 @@ func absolute(path string) string {
 	return filepath.Clean(path) // no working directory: opening the file says so
 }
 
-func takeFile(ctx context.Context, path string, until limit) (release func(), err error) {
+func takeFile(ctx context.Context, path string, until limit, try func(*flock.Flock) (bool, error)) (release func(), err error) {
 	// Open for writing: network file systems lock nothing else. Whoever may
 	// write to the directory's files may lock, so the umask decides.
 	file := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o666))
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
-		locked, err := file.TryLock()
+		locked, err := try(file)
 		if err != nil {
 			return nil, lockError(path, err)
 		}

@@ -245,3 +245,30 @@ func TestFileRelative(t *testing.T) {
 	}
 	acquire(t, lock.Files("other", "./other", filepath.Join(dir, "other")))()
 }
+
+// Many hold a shared lock, and nobody else meanwhile.
+func TestShared(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	first, err := lock.Shared(path).Acquire(t.Context(), lock.Try)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := lock.Shared(path).Acquire(t.Context(), lock.Try)
+	if err != nil {
+		t.Fatalf("a second holder: %v", err)
+	}
+	first()
+	var taken *cacheerr.FileLockTimeoutError
+	if _, err := lock.Files(path).Acquire(t.Context(), lock.Try); !errors.As(err, &taken) {
+		t.Errorf("alone, while it is shared: error %v, want that it is taken", err)
+	}
+	second()
+	alone, err := lock.Files(path).Acquire(t.Context(), lock.Try)
+	if err != nil {
+		t.Fatalf("alone, when nobody has it: %v", err)
+	}
+	if _, err := lock.Shared(path).Acquire(t.Context(), lock.Try); !errors.As(err, &taken) {
+		t.Errorf("shared, while one has it alone: error %v, want that it is taken", err)
+	}
+	alone()
+}

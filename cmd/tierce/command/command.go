@@ -22,7 +22,7 @@ import (
 // and the number of the signal that ended it.
 const (
 	exitOK       = 0
-	exitFailed   = 1   // what was asked for failed, or verify found damage
+	exitFailed   = 1   // what was asked for failed, verify found damage, or ping an ill tier
 	exitUsage    = 2   // wrong arguments or configuration
 	exitOwn      = 125 // run: Tierce itself could not go on
 	exitNoExec   = 126 // run: the command is there but cannot be executed
@@ -37,8 +37,8 @@ const help = `Tierce is a multi-tier cache for compilers.
 builds with the results of earlier builds, on this machine and, with a remote
 tier configured, on every machine of the team.
 
-Exit codes: 0 well; 1 failed, or verify found damage; 2 wrong arguments or
-configuration. run: that of the command; 125 Tierce itself could not go on;
+Exit codes: 0 well; 1 failed, or verify found damage, or ping an ill tier; 2 wrong
+arguments or configuration. run: that of the command; 125 Tierce itself could not go on;
 126 the command cannot be executed; 127 there is no such command; 128+n it was
 ended by signal n.`
 
@@ -128,7 +128,7 @@ func (a *app) root() *cli.Command {
 		},
 		Commands: []*cli.Command{
 			a.runCommand(), a.goCommand(), a.statsCommand(), a.gcCommand(), a.clearCommand(),
-			a.verifyCommand(), a.configCommand(), a.versionCommand(),
+			a.verifyCommand(), a.pingCommand(), a.configCommand(), a.versionCommand(),
 		},
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {

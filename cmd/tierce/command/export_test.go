@@ -5,6 +5,7 @@ package command
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/tiercecache/tierce/config"
 )
@@ -33,3 +34,8 @@ func (e *Environ) Set(name, value string) { e.set(name, value) }
 
 // Get returns the value of a variable.
 func (e *Environ) Get(name string) string { return e.get(name) }
+
+// AwaitHelpers waits as "tierce run" does for the helpers that report to a file.
+func AwaitHelpers(ctx context.Context, report string) {
+	(&runner{report: report, patience: time.Hour}).await(ctx)
+}

@@ -62,6 +62,16 @@ func TestSentence(t *testing.T) {
 		"0 hits, 1 miss; 0 B from the cache, 0 B into it; 0 ms of compiling saved; 1 damaged entry was not used; 1 entry had expired; 1 operation of a tier failed": {
 			Gets: 1, Misses: 1, Errors: 1, MissReasons: tiers.MissReasons{Damaged: 1, Expired: 1},
 		},
+		"1 hit, 1 miss; 10 B from the cache, 5 B into it; 0 ms of compiling saved; redis: 1 hit, 9 B, 2 entries sent, 1.2 s waited; 1 operation of a tier failed": {
+			Gets: 2, Hits: 1, Misses: 1, HitBytes: 10, Puts: 1, PutBytes: 5, Errors: 1,
+			Tiers: []tiers.TierSnapshot{{Name: "disk", Errors: 1}, {Name: "redis", Hits: 1, Puts: 2, Remote: &tiers.RemoteSnapshot{HitBytes: 9, WaitedSeconds: 1.25}}},
+		},
+		"0 hits, 1 miss; 0 B from the cache, 5 B into it; 0 ms of compiling saved; redis: 0 hits, 0 B, 0 entries sent, 5.0 s waited, 3 left to the next build, ill: left alone after failures (7), connection refused (5), no answer in time (5)": {
+			Gets: 1, Misses: 1, Puts: 1, PutBytes: 5, Errors: 17, Dropped: 3,
+			Tiers: []tiers.TierSnapshot{{Name: "redis", Errors: 17, Remote: &tiers.RemoteSnapshot{WaitedSeconds: 5, Dropped: 3, Ill: map[string]int64{
+				"no answer in time": 5, "connection refused": 5, "left alone after failures": 7,
+			}}}},
+		},
 		"0 hits, 4 misses; 0 B from the cache, 0 B into it; 0 ms of compiling saved; 2 damaged entries were not used; 2 entries had expired; 3 operations of tiers failed": {
 			Gets: 4, Misses: 4, Errors: 3, MissReasons: tiers.MissReasons{Damaged: 2, Expired: 2},
 		},

@@ -11,7 +11,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -22,12 +24,17 @@ import (
 	"github.com/tiercecache/tierce/frontend/gocacheprog"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/internal/ledger"
+	"github.com/tiercecache/tierce/internal/lock"
 	"github.com/tiercecache/tierce/tiers"
 )
 
 // reportVariable names the file to which a helper appends what it did, for the
 // "tierce run" above it.
 const reportVariable = "TIERCE_REPORT"
+
+// busySuffix ends the name of the file beside the report on which helpers hold a
+// shared lock until they have sent what nobody waited for.
+const busySuffix = ".busy"
 
 // helperArgs are the arguments with which "tierce run" has the helper started.
 var helperArgs = []string{"go"}
@@ -47,7 +54,7 @@ output. "tierce run" starts it; by hand:
 type helper struct {
 	app      *app
 	began    time.Time
-	counters tiers.Counters
+	counters tally
 	damage   damageLog
 	entries  *gocacheprog.EntryObserver
 	dir      string // Tierce's directory, "" if there is none
@@ -55,12 +62,14 @@ type helper struct {
 	server  *gocacheprog.Server
 	stack   *tiers.Stack
 	private interfaces.Cache
+	release func() // lets the "tierce run" above go on; nil if it does not wait for this helper
 }
 
 // serveGo serves one go command. The go command waits for standard output to be
 // closed, so only what its user wants to know is done before that.
 func (a *app) serveGo(ctx context.Context, in io.Reader, out io.WriteCloser) error {
 	h := &helper{app: a, began: time.Now().UTC()}
+	h.counters.cut(nil)
 	// The go command decides when it is over: a Ctrl-C reaches it too, and it
 	// then closes our standard input.
 	signal.Ignore(notForHelper...)
@@ -82,14 +91,19 @@ func (a *app) serveGo(ctx context.Context, in io.Reader, out io.WriteCloser) err
 	}
 	h.server = gocacheprog.New(options)
 	err = h.server.Serve(ctx, in, out)
-	h.report(ctx)
+	h.report(ctx, h.asked)
 	if err != nil { // said while somebody can hear it
 		err = exitError{code: a.exit(err)}
 	}
 	closeErr := out.Close()
 	a.letGo()
 	h.server.Finish(ctx)
-	return cmp.Or(err, errors.Join(closeErr, h.close()))
+	lateErr := h.close()
+	if h.release != nil {
+		h.report(ctx, h.sent)
+		h.release()
+	}
+	return cmp.Or(err, errors.Join(closeErr, lateErr))
 }
 
 // local reports whether the configured tiers wait for nothing but this machine's
@@ -115,12 +129,30 @@ func directories(cfg config.Config) (n int) {
 
 func (h *helper) open(ctx context.Context, cfg config.Config) (interfaces.Cache, error) {
 	h.dir = cfg.Dir
-	stack, err := cfg.Open(ctx, h.app.registry, tiers.Options{Observer: h.entries, Verify: h.server.Verify})
+	opts := tiers.Options{Observer: h.entries, Verify: h.server.Verify}
+	if left := leftoverOf(cfg.Dir); !local(cfg) {
+		opts.Resume = left.take(ctx)
+		opts.Leftover = func(keys []interfaces.Key) { left.keep(ctx, keys) }
+	}
+	stack, err := cfg.Open(ctx, h.app.registry, opts)
 	if err != nil {
 		return nil, err
 	}
 	h.stack = stack
+	if slices.ContainsFunc(stack.Layers(), func(l tiers.Layer) bool { return l.Behind }) {
+		h.hold(ctx)
+	}
 	return stack, nil
+}
+
+// hold makes the "tierce run" above wait until what is written behind is sent.
+func (h *helper) hold(ctx context.Context) {
+	h.release = func() {}
+	if path := os.Getenv(reportVariable); path != "" {
+		if release, err := lock.Shared(path+busySuffix).Acquire(ctx, lock.Try); err == nil {
+			h.release = release
+		}
+	}
 }
 
 // both hands events to two observers.
@@ -161,11 +193,12 @@ func sweepTemporary(prefix string) {
 	}
 }
 
-// report writes down what this helper did: for the directory, and for the
-// "tierce run" that waits for it. Statistics are not worth an error.
-func (h *helper) report(ctx context.Context) {
-	line := ledger.Line{Snapshot: h.counters.Snapshot(), Since: h.began, Damaged: h.damage.all()}
-	if line.Gets+line.Puts == 0 {
+// report writes down what this helper did since the last time, if that is worth
+// it: for the directory, and for the "tierce run" that waits for it. Statistics
+// are not worth an error.
+func (h *helper) report(ctx context.Context, worth func(tiers.Snapshot) bool) {
+	line := ledger.Line{Snapshot: h.counters.cut(h.stack), Since: h.began, Damaged: h.damage.take()}
+	if !worth(line.Snapshot) {
 		return
 	}
 	if path := os.Getenv(reportVariable); path != "" {
@@ -174,6 +207,19 @@ func (h *helper) report(ctx context.Context) {
 	if h.dir != "" && h.stack != nil {
 		_ = ledger.Append(ctx, ledgerPath(h.dir), line)
 	}
+}
+
+// asked reports whether the go command has asked for anything.
+func (h *helper) asked(s tiers.Snapshot) bool { return s.Gets+s.Puts > 0 }
+
+// sent reports whether anything became of what was to be written behind.
+func (h *helper) sent(s tiers.Snapshot) bool {
+	for _, t := range s.Tiers {
+		if t.Puts+t.Errors > 0 {
+			return true
+		}
+	}
+	return s.Dropped > 0 || s.WaitedSeconds > 0
 }
 
 func ledgerPath(dir string) string { return filepath.Join(dir, "state", "ledger.jsonl") }
@@ -221,8 +267,35 @@ func (d *damageLog) Observe(event tiers.Event) {
 	d.seen = append(d.seen, ledger.Damaged{Time: time.Now().UTC(), What: what})
 }
 
-func (d *damageLog) all() []ledger.Damaged {
+// take returns what was met since the last time.
+func (d *damageLog) take() []ledger.Damaged {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.seen
+	seen := d.seen
+	d.seen = nil
+	return seen
+}
+
+// tally counts what happens, from one report to the next. It must be cut before
+// it is used.
+type tally struct {
+	since atomic.Pointer[tiers.Counters]
+}
+
+// Observe implements [tiers.Observer].
+func (t *tally) Observe(event tiers.Event) { t.since.Load().Observe(event) }
+
+// cut returns what was counted since the last time, and begins anew with the
+// layers of stack, if that is not nil.
+func (t *tally) cut(stack *tiers.Stack) tiers.Snapshot {
+	fresh := new(tiers.Counters)
+	if stack != nil {
+		for _, l := range stack.Layers() {
+			fresh.Observe(tiers.Event{Op: tiers.OpOpen, Layer: l.Name, Remote: l.Remote, Result: tiers.Done})
+		}
+	}
+	if before := t.since.Swap(fresh); before != nil {
+		return before.Snapshot()
+	}
+	return tiers.Snapshot{}
 }

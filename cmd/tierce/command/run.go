@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -21,6 +23,8 @@ import (
 
 	"github.com/tiercecache/tierce/config"
 	"github.com/tiercecache/tierce/internal/ledger"
+	"github.com/tiercecache/tierce/internal/lock"
+	"github.com/tiercecache/tierce/tiers"
 )
 
 func (a *app) runCommand() *cli.Command {
@@ -46,11 +50,16 @@ input and output are the command's own.`,
 // leaves its own.
 const runPrefix = "tierce-run-"
 
+// closing is what a helper may take besides sending what is written behind.
+const closing = 5 * time.Second
+
 // runner is one "tierce run".
 type runner struct {
 	app     *app
 	summary string
 	report  string // path of the file where helpers say what they did
+	// patience is how long a helper may take to send what is written behind.
+	patience time.Duration
 }
 
 func (r *runner) run(ctx context.Context, args []string) error {
@@ -77,6 +86,7 @@ func (r *runner) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	r.await(ctx)
 	r.summarize(ctx)
 	if code != 0 {
 		return exitError{code: code}
@@ -107,6 +117,7 @@ func (r *runner) environment(ctx context.Context, tmp string, args []string) ([]
 	if err != nil {
 		return nil, err
 	}
+	r.patience = cmp.Or(cfg.Queue.DrainTimeout, tiers.DefaultDrainTimeout) + closing
 	helper, ok := quote(self)
 	if !ok {
 		return nil, exitError{exitOwn, fmt.Errorf("GOCACHEPROG cannot name %s: with spaces and both kinds of quotes; move the program", self)}
@@ -208,6 +219,18 @@ func codeOf(err error) (int, error) {
 	return exit.ExitCode(), nil
 }
 
+// await waits until the helpers have sent what nobody waited for, or are not
+// given more time. A Ctrl-C, now or while the command ran, does not wait.
+func (r *runner) await(ctx context.Context) {
+	path := r.report + busySuffix
+	if _, err := os.Stat(path); err != nil {
+		return // nothing is written behind
+	}
+	if release, err := lock.Files(path).Acquire(ctx, lock.For(r.patience)); err == nil {
+		release()
+	}
+}
+
 // summarize prints what the cache brought, as the last line on standard error,
 // and tells the "tierce run" within which this one runs, if there is one.
 func (r *runner) summarize(ctx context.Context) {
@@ -249,8 +272,36 @@ func sentence(sum ledger.Line) string {
 	if n := sum.MissReasons.Expired; n > 0 {
 		text += "; " + count(n, "entry had", "entries had") + " expired"
 	}
-	if n := sum.Errors; n > 0 {
+	n := sum.Errors
+	for _, t := range sum.Tiers {
+		if t.Remote != nil {
+			text += "; " + remote(t)
+			n -= t.Errors
+		}
+	}
+	if n > 0 {
 		text += "; " + count(n, "operation of a tier", "operations of tiers") + " failed"
+	}
+	return text
+}
+
+// remote says in a clause what a layer that waits for another machine brought,
+// what it cost, and what was ill.
+func remote(t tiers.TierSnapshot) string {
+	r := t.Remote
+	text := fmt.Sprintf("%s: %s, %s, %s sent, %s waited", t.Name, count(t.Hits, "hit", "hits"), size(r.HitBytes),
+		count(t.Puts, "entry", "entries"), duration(time.Duration(r.WaitedSeconds*float64(time.Second))))
+	if r.Dropped > 0 {
+		text += fmt.Sprintf(", %d left to the next build", r.Dropped)
+	}
+	reasons := slices.SortedFunc(maps.Keys(r.Ill), func(a, b string) int {
+		return cmp.Or(cmp.Compare(r.Ill[b], r.Ill[a]), cmp.Compare(a, b))
+	})
+	for i, reason := range reasons {
+		reasons[i] = fmt.Sprintf("%s (%d)", reason, r.Ill[reason])
+	}
+	if len(reasons) > 0 {
+		text += ", ill: " + strings.Join(reasons, ", ")
 	}
 	return text
 }

@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	"github.com/tiercecache/tierce/cmd/tierce/command"
-	"github.com/tiercecache/tierce/config"
 	"github.com/tiercecache/tierce/internal/ledger"
 	"github.com/tiercecache/tierce/tiers"
 )
@@ -25,6 +24,7 @@ const (
 	exitVariable    = "COMMAND_TEST_EXIT"    // exit with this code
 	environVariable = "COMMAND_TEST_ENVIRON" // write the environment to this file
 	mainVariable    = "COMMAND_TEST_MAIN"    // be tierce
+	gateVariable    = "COMMAND_TEST_GATE"    // build with a helper, and keep this file locked until the end
 )
 
 func TestMain(m *testing.M) {
@@ -32,7 +32,10 @@ func TestMain(m *testing.M) {
 		os.Exit(compiler(code))
 	}
 	if os.Getenv(mainVariable) != "" {
-		os.Exit(command.Main(config.Builtin()))
+		os.Exit(command.Main(registry()))
+	}
+	if gate := os.Getenv(gateVariable); gate != "" {
+		os.Exit(gatekeeper(gate))
 	}
 	os.Exit(m.Run())
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/tiercecache/tierce/cmd/tierce/command"
-	"github.com/tiercecache/tierce/config"
 )
 
 // alone gives the test a home of its own, and none of the user's settings.
@@ -36,7 +35,7 @@ func alone(t *testing.T) (home string) {
 func tierce(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = command.Execute(t.Context(), config.Builtin(), &out, &errs, args...)
+	code = command.Execute(t.Context(), registry(), &out, &errs, args...)
 	return code, out.String(), errs.String()
 }
 
