@@ -66,6 +66,7 @@ var allowed = map[string][]string{
 	"redis":                {"interfaces", "errors", "encoding", "encoding/frame"},
 	"tiers":                {"interfaces", "errors", "encoding"},
 	"tiers/guard":          {"interfaces", "errors", "tiers"},
+	"memo":                 {"interfaces", "errors", "context", "encoding", "tiers", "internal"},
 	"cachetest":            {"interfaces", "errors", "encoding"},
 	"frontend/gocacheprog": {"interfaces", "errors", "encoding", "tiers"},
 	"config":               {"interfaces", "errors", "encoding", "tiers", "memory", "filestream", "redis", "internal"},
@@ -145,7 +146,7 @@ func TestForeignImports(t *testing.T) {
 // command's dependencies.
 func TestLibraryIsLight(t *testing.T) {
 	heavy := []string{"github.com/urfave", "github.com/goccy", "github.com/dustin", "github.com/redis", "net", "net/http", "text/template", "testing"}
-	library := []string{"interfaces", "errors", "context", "encoding", "memory", "filestream", "boltindex", "tiers"}
+	library := []string{"interfaces", "errors", "context", "encoding", "memory", "filestream", "boltindex", "tiers", "memo"}
 	for _, p := range list(t) {
 		name, _ := ours(p.ImportPath)
 		if !slices.Contains(library, name) {

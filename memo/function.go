@@ -127,12 +127,13 @@ func (f *Function[P, R]) run(ctx context.Context, c *call, params P, fn func(con
 	var own R
 	body, out, err := f.recorder.share(ctx, c, func(ctx context.Context) (string, error) {
 		start := time.Now()
-		own, err = fn(ctx, params)
+		result, err := fn(ctx, params)
 		c.inFunction = time.Since(start)
 		if err != nil {
 			return "", err
 		}
-		return f.encode(own)
+		own = result
+		return f.encode(result)
 	})
 	switch {
 	case err != nil:

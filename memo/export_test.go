@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package memo
+
+import (
+	"bufio"
+	"bytes"
+)
+
+// Reload loads a dump and returns the dump of that.
+func Reload(text []byte) ([]byte, error) {
+	loaded, err := load("dump", bufio.NewReader(bytes.NewReader(text)))
+	if err != nil {
+		return nil, err
+	}
+	return loaded.appendTo(nil), nil
+}
