@@ -115,6 +115,7 @@ var importers = map[string][]string{
 	"golang.org/x/term":                  {"internal/progress"},
 	"github.com/sony/gobreaker/v2":       {"tiers/guard"},
 	"golang.org/x/sync":                  {"tiers/guard"},
+	"golang.org/x/mod":                   {"cmd/tierce/command"},
 }
 
 // TestForeignImports holds that each dependency has one package that imports

@@ -58,38 +58,15 @@ func (s *Stack) PathNear(ctx context.Context, key interfaces.Key) (path string, 
 	return "", 0, cacheerr.ErrMiss
 }
 
-// Newest gets the entries under keys from the far layers alone, so that what a
-// near one has kept since does not hide what others have put there. It makes no
-// copies, and calls each as [interfaces.GetBatch] does.
-func (s *Stack) Newest(ctx context.Context, keys []interfaces.Key, each func(i int, entry interfaces.Entry, err error) error) error {
+// Newest is [Stack.Get] of the far layers alone, so that what a near one has kept
+// does not hide what others have put there since. It makes no copy.
+func (s *Stack) Newest(ctx context.Context, key interfaces.Key) (interfaces.Entry, error) {
 	if err := s.check(ctx); err != nil {
-		return err
+		return interfaces.Entry{}, err
 	}
-	places := make([]int, len(keys)) // of the keys that are missing
-	for i := range places {
-		places[i] = i
-	}
-	for at := s.far; at < len(s.layers) && len(keys) > 0; at++ {
-		var still []interfaces.Key
-		var left []int
-		err := s.askBatch(ctx, OpPrefetch, at, keys, func(j int, entry interfaces.Entry, err error) error {
-			if err != nil {
-				still, left = append(still, keys[j]), append(left, places[j])
-				return nil
-			}
-			return each(places[j], entry, nil)
-		})
-		if err != nil {
-			return err
-		}
-		keys, places = still, left
-	}
-	for _, i := range places {
-		if err := each(i, interfaces.Entry{}, cacheerr.ErrMiss); err != nil {
-			return err
-		}
-	}
-	return nil
+	f := fetch{stack: s, op: OpPrefetch, key: key}
+	hit, err := f.lookup(ctx, s.far)
+	return hit.entry, err
 }
 
 // askBatch gets keys from layer i and calls each as [interfaces.GetBatch] does,

@@ -46,11 +46,18 @@ type ahead struct {
 
 // begin begins the flights of all keys that are neither near nor being fetched.
 func (b *ahead) begin(ctx context.Context, keys []interfaces.Key) []*wanted {
+	flights := &b.stack.flights
 	for _, key := range keys {
+		landed := flights.landings(&key)
 		if b.stack.isNear(ctx, key) {
 			continue
 		}
-		if flight, lead := b.stack.flights.join(key); lead {
+		flight, lead := flights.join(key)
+		switch {
+		case !lead:
+		case flights.landings(&key) != landed && b.stack.isNear(ctx, key): // another brought it meanwhile
+			flights.land(key, flight)
+		default:
 			b.wanted = append(b.wanted, wanted{fetch: fetch{stack: b.stack, op: OpPrefetch, key: key}, flight: flight})
 		}
 	}

@@ -133,7 +133,7 @@ func TestPrefetch(t *testing.T) {
 		if err := m.Prefetch(t.Context(), []interfaces.Key{a}); !same(err, cacheerr.ErrClosed) {
 			t.Errorf("closed: %v", err)
 		}
-		if err := m.Newest(t.Context(), []interfaces.Key{a}, nil); !same(err, cacheerr.ErrClosed) {
+		if _, err := m.Newest(t.Context(), a); !same(err, cacheerr.ErrClosed) {
 			t.Errorf("Newest, closed: %v", err)
 		}
 	})
@@ -281,13 +281,11 @@ func TestVerify(t *testing.T) {
 			prefetch(t, s, key)
 			return get(t, s)
 		},
-		"Newest": func(t *testing.T, s *tiers.Stack) (err error) {
-			_ = s.Newest(t.Context(), []interfaces.Key{key}, func(_ int, entry interfaces.Entry, got error) error {
-				if _, err = entry.Bytes(); err == nil {
-					err = got
-				}
-				return nil
-			})
+		"Newest": func(t *testing.T, s *tiers.Stack) error {
+			entry, err := s.Newest(t.Context(), key)
+			if err == nil {
+				_, err = entry.Bytes()
+			}
 			return err
 		},
 	}
@@ -342,26 +340,15 @@ func TestNewest(t *testing.T) {
 	put(t, m.memory, a, "old")
 	put(t, m.far, a, "new")
 	put(t, m.disk, b, "only here")
-	var got [2]string
-	err := m.Newest(t.Context(), []interfaces.Key{a, b}, func(i int, entry interfaces.Entry, err error) error {
-		body, _ := entry.Bytes()
-		got[i] = string(body)
-		if err != nil {
-			got[i] = err.Error()
-		}
-		return nil
-	})
-	if want := [2]string{"new", cacheerr.ErrMiss.Error()}; got != want || err != nil {
-		t.Errorf("%q and %v, want %q", got, err, want)
+	entry, err := m.Newest(t.Context(), a)
+	if body, _ := entry.Text(); body != "new" || err != nil {
+		t.Errorf("%q and %v, want what is far", body, err)
+	}
+	if _, err := m.Newest(t.Context(), b); !same(err, cacheerr.ErrMiss) {
+		t.Errorf("%v, want a miss", err)
 	}
 	want(t, m.memory, a, "old")
-	m.asked(t, 1, 2)
-	for _, last := range []interfaces.Key{a, b} {
-		err = m.Newest(t.Context(), []interfaces.Key{last}, func(int, interfaces.Entry, error) error { return errIll })
-		if !same(err, errIll) {
-			t.Errorf("%v, want what each returned", err)
-		}
-	}
+	m.asked(t, 0, 2)
 }
 
 // TestNear: the near part of a stack does not wait for the far one.

@@ -68,6 +68,11 @@ func compareBuilds(ctx context.Context, rounds int, module string, wanted func(s
 			return err
 		}
 	}
+	if wanted("remote") {
+		if err := s.compareRemote(ctx, rounds, module); err != nil {
+			return err
+		}
+	}
 	if wanted("puts") {
 		if err := s.comparePuts(ctx, rounds); err != nil {
 			return err

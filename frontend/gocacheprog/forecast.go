@@ -31,7 +31,7 @@ type prefetcher interface {
 	interfaces.Cache
 
 	Prefetch(ctx context.Context, keys []interfaces.Key) error
-	Newest(ctx context.Context, keys []interfaces.Key, each func(i int, entry interfaces.Entry, err error) error) error
+	Newest(ctx context.Context, key interfaces.Key) (interfaces.Entry, error)
 }
 
 // forecast is what a build is expected to ask for, after what one like it did
@@ -74,23 +74,25 @@ func foresee(ctx context.Context, cache interfaces.Cache, key interfaces.Key) *f
 
 // load reads the manifest that was left last. One that is damaged is none.
 func (f *forecast) load(ctx context.Context) {
-	_ = f.cache.Newest(ctx, []interfaces.Key{f.key}, func(_ int, entry interfaces.Entry, err error) error {
-		if err != nil || entry.Size < 0 || entry.Size > maxManifest {
-			return nil
-		}
-		text, err := entry.Bytes()
-		if err != nil {
-			return nil
-		}
-		if f.expected, err = parseManifest(text); err != nil {
-			return nil
-		}
-		f.known = make(map[interfaces.Key]action, len(f.expected))
-		for _, a := range f.expected {
-			f.known[a.record] = a
-		}
-		return nil
-	}) // told to the stack's observer
+	entry, err := f.cache.Newest(ctx, f.key)
+	if err != nil { // told to the stack's observer
+		return
+	}
+	defer entry.Close() //nolint:errcheck // only read
+	if entry.Size < 0 || entry.Size > maxManifest {
+		return
+	}
+	text, err := entry.Bytes()
+	if err == nil {
+		f.expected, err = parseManifest(text)
+	}
+	if err != nil {
+		return
+	}
+	f.known = make(map[interfaces.Key]action, len(f.expected))
+	for _, a := range f.expected {
+		f.known[a.record] = a
+	}
 }
 
 // fetch fetches all that is expected, in that order.

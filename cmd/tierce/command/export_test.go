@@ -24,6 +24,9 @@ var (
 	Duration = duration
 	Sentence = sentence
 	CodeOf   = codeOf
+
+	BuildName = buildName
+	Portable  = portable
 )
 
 // Environ is an environment as os/exec takes it.

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/tiercecache/tierce/internal/faultproxy"
+)
+
+// trips are the round trips to the server at which builds are compared.
+var trips = []time.Duration{0, time.Millisecond, 5 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond}
+
+// compareRemote compares the build of a machine that has never built, beside a
+// Redis that another has filled, with a warm native one: as it is, and with a
+// request for each key, since nothing is known of the build.
+func (s *site) compareRemote(ctx context.Context, rounds int, module string) error {
+	server, err := startRedis(ctx, s.dir)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	proxy, err := faultproxy.Open(ctx, server.addr)
+	if err != nil {
+		return err
+	}
+	defer proxy.Close() //nolint:errcheck // nobody needs it any more
+	args := append([]string{"build"}, s.packages...)
+	first := s.sharing("first", server.addr, "")
+	for _, c := range []client{s.clients()[0], first} { // fill the caches
+		if _, err := s.build(ctx, c, args); err != nil {
+			return err
+		}
+	}
+	if err := s.settle(ctx); err != nil { // the first machine sends its last entries behind
+		return err
+	}
+	for _, trip := range trips {
+		if err := proxy.Set(faultproxy.Faults{RoundTrip: trip}); err != nil {
+			return err
+		}
+		title := fmt.Sprintf("A second machine at %v of round trip: go build of the library packages of %s", trip, module)
+		if err := s.compareSecond(ctx, title, rounds, proxy.Addr, args); err != nil {
+			return err
+		}
+	}
+	cold := s.clients()[0]
+	return table("Cold, for comparison", "ms", 2, nil, competitor{cold.name, func() (float64, error) {
+		if err := os.RemoveAll(cold.keep); err != nil {
+			return 0, err
+		}
+		took, err := s.build(ctx, cold, args)
+		return milliseconds(took), err
+	}})
+}
+
+// compareSecond compares builds whose directory is new each time. Directories
+// are removed at the end: ext4 looks long for inodes where some have just gone.
+func (s *site) compareSecond(ctx context.Context, title string, rounds int, addr string, args []string) error {
+	made := 0
+	fresh := func(build string) func() (float64, error) {
+		return func() (float64, error) {
+			made++
+			took, err := s.build(ctx, s.sharing("second-"+strconv.Itoa(made), addr, build), args)
+			if err == nil {
+				err = s.settle(ctx)
+			}
+			return milliseconds(took), err
+		}
+	}
+	defer func() {
+		for i := range made {
+			_ = os.RemoveAll(filepath.Join(s.dir, "second-"+strconv.Itoa(i+1))) // in a temporary directory
+		}
+	}()
+	native := s.clients()[0]
+	return table(title, "ms", rounds, []string{native.name},
+		competitor{native.name, func() (float64, error) {
+			took, err := s.build(ctx, native, args)
+			return milliseconds(took), err
+		}},
+		competitor{"tierce", fresh("")},
+		competitor{"a request for each key", fresh("none")})
+}
+
+// sharing is a client with a directory of its own and the Redis at addr.
+func (s *site) sharing(name, addr, build string) client {
+	dir := filepath.Join(s.dir, name)
+	return client{name, []string{
+		"GOCACHE=" + filepath.Join(s.dir, "unused"), "GOCACHEPROG=" + s.tierce + " go", "TIERCE_BUILD=" + build,
+		"TIERCE_DIR=" + dir, "TIERCE_CONFIG=none", "TIERCE_REDIS_URL=redis://" + addr,
+	}, dir}
+}
+
+// settle returns when no helper runs any more: each writes behind, and records
+// what was used, when its go command has gone.
+func (s *site) settle(ctx context.Context) error {
+	for {
+		if err := command(ctx, s.dir, "pgrep", "-f", "^"+s.tierce+" go").Run(); err != nil {
+			return ctx.Err()
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// redisServer is a server of our own.
+type redisServer struct {
+	cmd  *exec.Cmd
+	addr string
+}
+
+// startRedis starts a server that keeps everything in memory, and waits for it.
+func startRedis(ctx context.Context, dir string) (*redisServer, error) {
+	free, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	addr := free.Addr().String()
+	_ = free.Close() // for the server
+	_, port, _ := net.SplitHostPort(addr)
+	cmd := exec.CommandContext(ctx, "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir)
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting redis-server: %w", err)
+	}
+	for range 500 {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		if err == nil {
+			return &redisServer{cmd, addr}, conn.Close()
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	_ = cmd.Process.Kill()
+	return nil, fmt.Errorf("redis-server does not listen at %s", addr)
+}
+
+func (r *redisServer) stop() {
+	_ = r.cmd.Process.Kill() // it keeps nothing
+	_ = r.cmd.Wait()
+}
