@@ -181,7 +181,10 @@ func (b *body) load(ctx context.Context, seen int64) error {
 		lengths = b.lengths(ctx, pipe, to, seen)
 		return batchError(pipe.Exec(ctx))
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errTooLong):
+		return fmt.Errorf("%w: %w", cacheerr.ErrDamaged, err)
+	case err != nil:
 		return err
 	}
 	if err := b.present(ctx, to, lengths); err != nil {

@@ -5,6 +5,8 @@ package redis
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"syscall"
@@ -79,10 +81,17 @@ func (s settings) encrypted(ctx context.Context, conn net.Conn, addr string) (ne
 	secure := tls.Client(conn, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close() // the error at hand says more
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: %w", errNoTLS, err)
+		}
 		return nil, err
 	}
 	return &wary{Conn: secure}, nil
 }
+
+// errNoTLS is a server that takes connections and does not answer to TLS: Redis
+// itself waits for more when it expects none.
+var errNoTLS = errors.New("no answer to TLS")
 
 // wary is a connection that refuses to pass on a length which cannot be: the
 // client takes memory for what the server says will come.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -31,7 +32,7 @@ func (c *Cache) failed(ctx context.Context, op string, err error) error {
 		return context.DeadlineExceeded
 	case c.closed.Load():
 		return cacheerr.ErrClosed
-	case errors.Is(err, errTooLong), goredis.HasErrorPrefix(err, "WRONGTYPE"):
+	case goredis.HasErrorPrefix(err, "WRONGTYPE"):
 		return fmt.Errorf("%w: %w", errForeign, err)
 	case goredis.IsReadOnlyError(err):
 		return &cacheerr.BackendExecutionError{
@@ -66,8 +67,8 @@ func refusal(err error) string {
 		return "the server does not accept the user name or password; check both"
 	case goredis.IsPermissionError(err):
 		return "the server's ACL does not let this user do it; allow the commands and the prefix"
-	case errors.Is(err, errClaim):
-		return "it does not answer as Redis does; check the address"
+	case errors.Is(err, errClaim), strings.Contains(err.Error(), "redis: can't parse"), strings.Contains(err.Error(), "redis: invalid"):
+		return "it does not answer as Redis does; check the address, and whether it wants TLS (rediss://)"
 	}
 	return ""
 }
@@ -128,7 +129,7 @@ func certificate(err error) string {
 		return "the server's certificate is for another name; set the server name of tls"
 	case errors.As(err, &unknown), errors.As(err, &invalid):
 		return "the server's certificate is not one to trust; set the ca of tls"
-	case errors.As(err, &record):
+	case errors.As(err, &record), errors.Is(err, errNoTLS):
 		return "the server does not speak TLS at this address; use redis:// or its TLS port"
 	case errors.As(err, &alert):
 		return "the server refuses this client's TLS; set the cert and key of tls"

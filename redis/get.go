@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -45,7 +46,10 @@ func (c *Cache) fetch(ctx context.Context, key interfaces.Key) (string, error) {
 		value, err = c.client.Get(ctx, c.name(key)).Result()
 		return err
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errTooLong):
+		return "", fmt.Errorf("%w: %w", errForeign, err)
+	case err != nil:
 		return "", err // value may still be written to
 	}
 	return value, nil
@@ -172,7 +176,13 @@ func (b *batch) beginnings(ctx context.Context, from, to int) error {
 func (b *batch) whole(ctx context.Context, places []int) error {
 	return b.ask(ctx, places, func(pipe goredis.Pipeliner, name string) *goredis.StringCmd {
 		return pipe.Get(ctx, name)
-	}, func(i int, value string, err error) error { return b.answer(ctx, i, value, err) })
+	}, func(i int, value string, err error) error {
+		if errors.Is(err, errTooLong) { // whichever it was, the connection broke for all
+			b.ill = nil
+			value, err = b.cache.fetch(ctx, b.keys[i])
+		}
+		return b.answer(ctx, i, value, err)
+	})
 }
 
 // ask asks for the keys at places in one pipeline and hands each answer on.
@@ -215,11 +225,11 @@ func batchError(commands []goredis.Cmder, err error) error {
 	}
 	for _, command := range commands {
 		var answered goredis.Error
-		if err := command.Err(); err == nil || errors.As(err, &answered) {
+		if first := command.Err(); first != nil && errors.As(first, &answered) {
 			return nil
 		}
 	}
-	return err
+	return err // of no command's own
 }
 
 // answer hands one entry, or why there is none, to the caller.
