@@ -7,7 +7,6 @@ import (
 	"iter"
 	"strings"
 	"sync"
-	"unsafe"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -154,79 +153,3 @@ func (c *Cache) masters(ctx context.Context, op string) ([]scanner, error) {
 	}
 	return masters, nil
 }
-
-// PutBatch implements [interfaces.BatchPutter] in a pipeline for each 8 MiB. A
-// failure leaves the earlier items stored and names the one that failed.
-func (c *Cache) PutBatch(ctx context.Context, items []interfaces.Item) error {
-	if err := c.usable(ctx); err != nil {
-		return err
-	}
-	p := pending{cache: c}
-	for i, item := range items {
-		w, err := c.prepare(ctx, "put", item.Key, item.Entry)
-		if err != nil {
-			if earlier := p.flush(ctx); earlier != nil {
-				err, i = earlier, p.failed
-			}
-			return &interfaces.BatchError{Index: i, Key: items[i].Key, Err: err}
-		}
-		p.add(w)
-		if p.bytes < pipelineBytes && i < len(items)-1 {
-			continue
-		}
-		if err := p.flush(ctx); err != nil {
-			return &interfaces.BatchError{Index: p.failed, Key: items[p.failed].Key, Err: err}
-		}
-	}
-	return nil
-}
-
-// pipelineBytes is how much of a batch is sent in one pipeline.
-const pipelineBytes = 8 << 20
-
-// pending is what a PutBatch has prepared and not sent.
-type pending struct {
-	cache  *Cache
-	ready  []written
-	bytes  int
-	sent   int // items before those in ready
-	failed int // the place of the item that flush failed with
-}
-
-func (p *pending) add(w written) {
-	p.ready = append(p.ready, w)
-	p.bytes += len(w.value)
-}
-
-// flush sends what was prepared. The error is that of the first that failed.
-func (p *pending) flush(ctx context.Context) error {
-	c := p.cache
-	if len(p.ready) == 0 {
-		return nil
-	}
-	old, set := make([]*goredis.StringCmd, len(p.ready)), make([]*goredis.StatusCmd, len(p.ready))
-	err := c.await(ctx, "put", func(ctx context.Context) error {
-		pipe := c.client.Pipeline()
-		for i, w := range p.ready {
-			old[i], set[i] = c.beginning(ctx, pipe, w.key), pipe.Set(ctx, c.name(w.key), w.value, c.lifetime())
-		}
-		return batchError(pipe.Exec(ctx))
-	})
-	for i, w := range p.ready {
-		if err == nil {
-			err = c.failed(ctx, "put", set[i].Err())
-		}
-		if err != nil {
-			p.failed = p.sent + i
-			return err
-		}
-		c.retireNamed(ctx, w.key, old[i].Val())
-	}
-	p.sent += len(p.ready)
-	p.ready, p.bytes = nil, 0
-	return nil
-}
-
-// textOf returns bytes as a string without a copy, for as long as nobody writes
-// to them.
-func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

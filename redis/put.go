@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"unsafe"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -37,7 +38,9 @@ func (c *Cache) Put(ctx context.Context, key interfaces.Key, entry interfaces.En
 // as absent.
 func (c *Cache) Insert(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (bool, error) {
 	if _, text := entry.Text(); !text { // do not read and send what is not wanted
-		if _, err := c.Stat(ctx, key); !errors.Is(err, cacheerr.ErrMiss) {
+		there, err := c.Get(ctx, key)
+		_ = there.Close() // only looked at
+		if !errors.Is(err, cacheerr.ErrMiss) {
 			return false, err
 		}
 	}
@@ -323,3 +326,7 @@ func (c *Cache) retireNamed(ctx context.Context, key interfaces.Key, value strin
 		c.retire(ctx, &parts)
 	}
 }
+
+// textOf returns bytes as a string without a copy, for as long as nobody writes
+// to them.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
