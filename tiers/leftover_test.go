@@ -64,6 +64,15 @@ func TestLeftover(t *testing.T) {
 				for _, i := range test.left {
 					want = append(want, numbered(i))
 				}
+				told := 0
+				for _, line := range b.events.linesOf("far") {
+					if line == "far close left" {
+						told++
+					}
+				}
+				if told != len(want) {
+					t.Errorf("%d events of what is left over, want %d", told, len(want))
+				}
 				if calls != 1 || !slices.Equal(byKey(got), byKey(want)) {
 					t.Errorf("%d keys are left over, in %d calls, want %d in one", len(got), calls, len(want))
 				}

@@ -72,6 +72,7 @@ const (
 	Failed   Result = "failed"   // see Event.Err
 	Waited   Result = "waited"   // callers have waited for the layer's far end, see Event.Duration
 	Retried  Result = "retried"  // the far end was asked once more
+	Left     Result = "left"     // an entry was not written behind, and is left to a later stack
 )
 
 // begin returns the time if durations are asked for.

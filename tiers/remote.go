@@ -18,6 +18,7 @@ type RemoteSnapshot struct {
 	WaitedSeconds float64          `json:"waited_seconds"` // how long callers waited for it, on the clock
 	Retries       int64            `json:"retries"`        // operations that were tried again
 	Dropped       int64            `json:"dropped"`        // entries that were not written behind
+	Left          int64            `json:"left"`           // entries that are left to a later stack
 	Ill           map[string]int64 `json:"ill"`            // failed operations by reason; never nil
 }
 
@@ -33,7 +34,7 @@ func (r *RemoteSnapshot) add(other *RemoteSnapshot) *RemoteSnapshot {
 	}
 	sum := RemoteSnapshot{
 		HitBytes: r.HitBytes + other.HitBytes, WaitedSeconds: r.WaitedSeconds + other.WaitedSeconds,
-		Retries: r.Retries + other.Retries, Dropped: r.Dropped + other.Dropped, Ill: make(map[string]int64),
+		Retries: r.Retries + other.Retries, Dropped: r.Dropped + other.Dropped, Left: r.Left + other.Left, Ill: make(map[string]int64),
 	}
 	maps.Copy(sum.Ill, r.Ill)
 	for reason, n := range other.Ill {
@@ -100,6 +101,6 @@ func (l *layerCounters) snapshot() *RemoteSnapshot {
 	maps.Copy(ill, l.ill)
 	return &RemoteSnapshot{
 		HitBytes: l.hitBytes.Load(), WaitedSeconds: time.Duration(l.waited.Load()).Seconds(),
-		Retries: l.retries.Load(), Dropped: l.dropped.Load(), Ill: ill,
+		Retries: l.retries.Load(), Dropped: l.dropped.Load(), Left: l.left.Load(), Ill: ill,
 	}
 }

@@ -37,8 +37,9 @@ func TestCountersOfARemote(t *testing.T) {
 	count.Observe(tiers.Event{Op: tiers.OpGet, Layer: "far", Result: tiers.Waited, Duration: 1500 * time.Millisecond})
 	count.Observe(tiers.Event{Op: tiers.OpGet, Layer: "far", Result: tiers.Retried})
 	count.Observe(tiers.Event{Op: tiers.OpBehind, Layer: "far", Result: tiers.Dropped})
+	count.Observe(tiers.Event{Op: tiers.OpClose, Layer: "far", Result: tiers.Left})
 	got := count.Snapshot()
-	wanted := &tiers.RemoteSnapshot{HitBytes: 4, WaitedSeconds: 1.5, Retries: 1, Dropped: 1, Ill: map[string]int64{
+	wanted := &tiers.RemoteSnapshot{HitBytes: 4, WaitedSeconds: 1.5, Retries: 1, Dropped: 1, Left: 1, Ill: map[string]int64{
 		"connection refused": 2, "not available": 1, "the memory is full": 1, "failed": 1,
 	}}
 	if got.Tiers[0].Remote != nil || !reflect.DeepEqual(got.Tiers[1].Remote, wanted) || got.WaitedSeconds != 1.5 {
@@ -46,7 +47,7 @@ func TestCountersOfARemote(t *testing.T) {
 	}
 	text, err := json.Marshal(got.Tiers[1])
 	const form = `{"name":"far","hits":1,"misses":0,"puts":0,"errors":5,"remote":{"hit_bytes":4,"waited_seconds":1.5,` +
-		`"retries":1,"dropped":1,"ill":{"connection refused":2,"failed":1,"not available":1,"the memory is full":1}}}`
+		`"retries":1,"dropped":1,"left":1,"ill":{"connection refused":2,"failed":1,"not available":1,"the memory is full":1}}}`
 	if err != nil || string(text) != form {
 		t.Errorf("JSON %s (error %v), want %s", text, err, form)
 	}

@@ -200,7 +200,11 @@ func (s *Stack) drainQueue() (left int) {
 		s.eachBehind(Event{Op: OpClose, Result: Waited, Duration: took})
 	}
 	if s.left != nil {
-		s.leftover(s.left.all())
+		keys := s.left.all()
+		for _, key := range keys {
+			s.eachBehind(Event{Op: OpClose, Key: key, Result: Left})
+		}
+		s.leftover(keys)
 	}
 	return left
 }

@@ -30,8 +30,8 @@ type layerCounters struct {
 	name                       string
 	hits, misses, puts, errors atomic.Int64
 
-	remote                             atomic.Bool
-	hitBytes, waited, retries, dropped atomic.Int64 // waited is nanoseconds
+	remote                                   atomic.Bool
+	hitBytes, waited, retries, dropped, left atomic.Int64 // waited is nanoseconds
 
 	illMu sync.Mutex
 	ill   map[string]int64 // guarded by illMu: failures by reason
@@ -72,6 +72,8 @@ func (c *Counters) Observe(event Event) {
 		l.waited.Add(int64(event.Duration))
 	case Retried:
 		l.retries.Add(1)
+	case Left:
+		l.left.Add(1)
 	}
 }
 

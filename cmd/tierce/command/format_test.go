@@ -68,7 +68,7 @@ func TestSentence(t *testing.T) {
 		},
 		"0 hits, 1 miss; 0 B from the cache, 5 B into it; 0 ms of compiling saved; redis: 0 hits, 0 B, 0 entries sent, 5.0 s waited, 3 left to the next build, ill: left alone after failures (7), connection refused (5), no answer in time (5)": {
 			Gets: 1, Misses: 1, Puts: 1, PutBytes: 5, Errors: 17, Dropped: 3,
-			Tiers: []tiers.TierSnapshot{{Name: "redis", Errors: 17, Remote: &tiers.RemoteSnapshot{WaitedSeconds: 5, Dropped: 3, Ill: map[string]int64{
+			Tiers: []tiers.TierSnapshot{{Name: "redis", Errors: 17, Remote: &tiers.RemoteSnapshot{WaitedSeconds: 5, Left: 3, Ill: map[string]int64{
 				"no answer in time": 5, "connection refused": 5, "left alone after failures": 7,
 			}}}},
 		},

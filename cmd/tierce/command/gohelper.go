@@ -215,7 +215,7 @@ func (h *helper) asked(s tiers.Snapshot) bool { return s.Gets+s.Puts > 0 }
 // sent reports whether anything became of what was to be written behind.
 func (h *helper) sent(s tiers.Snapshot) bool {
 	for _, t := range s.Tiers {
-		if t.Puts+t.Errors > 0 {
+		if t.Puts+t.Errors > 0 || t.Remote != nil && t.Remote.Left > 0 {
 			return true
 		}
 	}

@@ -179,8 +179,8 @@ func TestLeftover(t *testing.T) {
 		t.Fatalf("%d bytes are left (%v), want three keys", len(text), err)
 	}
 	sum, err := ledger.Sum(t.Context(), report)
-	if err != nil || len(sum.Tiers) != 3 || sum.Tiers[2].Remote.Ill["nothing listens there"] == 0 {
-		t.Errorf("reported %+v (%v), want what was ill", sum.Tiers, err)
+	if err != nil || len(sum.Tiers) != 3 || sum.Tiers[2].Remote.Ill["nothing listens there"] == 0 || sum.Tiers[2].Remote.Left != 3 {
+		t.Errorf("reported %+v (%v), want what was ill, and three entries that are left", sum.Tiers, err)
 	}
 	// A key under which there is nothing, and half of one, are skipped.
 	file, err := os.OpenFile(left, os.O_APPEND|os.O_WRONLY, 0)

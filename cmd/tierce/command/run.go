@@ -291,8 +291,8 @@ func remote(t tiers.TierSnapshot) string {
 	r := t.Remote
 	text := fmt.Sprintf("%s: %s, %s, %s sent, %s waited", t.Name, count(t.Hits, "hit", "hits"), size(r.HitBytes),
 		count(t.Puts, "entry", "entries"), duration(time.Duration(r.WaitedSeconds*float64(time.Second))))
-	if r.Dropped > 0 {
-		text += fmt.Sprintf(", %d left to the next build", r.Dropped)
+	if r.Left > 0 {
+		text += fmt.Sprintf(", %d left to the next build", r.Left)
 	}
 	reasons := slices.SortedFunc(maps.Keys(r.Ill), func(a, b string) int {
 		return cmp.Or(cmp.Compare(r.Ill[b], r.Ill[a]), cmp.Compare(a, b))
