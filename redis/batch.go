@@ -15,8 +15,8 @@ import (
 )
 
 // GetBatch implements [interfaces.BatchGetter] in one round trip for each 512
-// keys, which brings 64 KiB of each entry, and one for each 16 MiB of the longer
-// ones, whose lengths are then known. No more than 32 MiB come at a time.
+// keys, which brings bodies of up to 64 KiB, and one for each 16 MiB of the longer
+// ones, whose lengths are then known. No more than 33 MiB come at a time.
 func (c *Cache) GetBatch(ctx context.Context, keys []interfaces.Key, each func(i int, entry interfaces.Entry, err error) error) error {
 	if err := c.usable(ctx); err != nil {
 		return err
@@ -31,9 +31,10 @@ func (c *Cache) GetBatch(ctx context.Context, keys []interfaces.Key, each func(i
 }
 
 const (
-	// batchKeys and batchPart bound what one pipeline brings: 512 times 64 KiB.
+	// batchKeys and batchPart bound what one pipeline brings: 512 times a body of
+	// 64 KiB.
 	batchKeys = 512
-	batchPart = 64 << 10
+	batchPart = 64<<10 + frame.MaxHead
 	// batchBytes is how much of longer entries is asked for in one pipeline.
 	batchBytes = 16 << 20
 )

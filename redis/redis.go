@@ -144,15 +144,17 @@ func (c *Cache) usable(ctx context.Context) error {
 var errNil = fmt.Errorf("a nil *redis.Cache: make one with redis.Open: %w", cacheerr.ErrClosed)
 
 // await calls do, which returns the server's error, and returns that as an
-// error of this tier. go-redis heeds a context's deadline but not its
-// cancellation: then await does not wait, and do, left alone, ends by the
-// timeouts. What do writes to may be looked at only if await returns nil or a
+// error of this tier. The connection heeds a context's deadline, and not its
+// cancellation. So do with a context that has no deadline and can be cancelled
+// runs beside the caller, who does not wait for it then: left alone, it ends by
+// the timeouts. That costs as much as half of a Get on the same machine, which a
+// context with a deadline, as each of package guard's, need not pay. What do writes to may be looked at only if await returns nil or a
 // [goredis.Error].
 func (c *Cache) await(ctx context.Context, op string, do func(context.Context) error) error {
 	if err := c.usable(ctx); err != nil {
 		return err
 	}
-	if ctx.Done() == nil {
+	if _, limited := ctx.Deadline(); limited || ctx.Done() == nil {
 		return c.failed(ctx, op, do(ctx))
 	}
 	done := make(chan error, 1)

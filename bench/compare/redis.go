@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
+	"time"
 
 	rediscache "github.com/go-redis/cache/v9"
 	goredis "github.com/redis/go-redis/v9"
@@ -22,6 +23,8 @@ import (
 // compareRedis compares the redis tier with go-redis as it is and with caches
 // that stand on it, all on one server of its own, on this machine.
 func compareRedis(ctx context.Context, rounds int) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Hour) // as the guards have one
+	defer cancel()
 	dir, err := os.MkdirTemp("", "tierce-bench-")
 	if err != nil {
 		return err
