@@ -75,12 +75,16 @@ func (l *leftover) all() []interfaces.Key {
 // leave half of the queue to this one's, and the others are left over again.
 func (s *Stack) resume(keys []interfaces.Key) {
 	room := cap(s.queue.room) / 2
+	queued := make(map[interfaces.Key]bool, min(len(keys), room))
 	for _, key := range keys {
-		if room == 0 {
+		switch {
+		case queued[key]: // it may have been sent by now
+			continue
+		case len(queued) == room:
 			s.left.keep(key)
 			continue
 		}
-		room--
+		queued[key] = true
 		s.left.resume(key)
 		s.queue.add(s.queue.ctx, key, false)
 	}

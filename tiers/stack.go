@@ -43,7 +43,8 @@ type Options struct {
 	// Workers is how many keys are written behind at the same time; 0 means 4.
 	Workers int
 	// DrainTimeout is how long Close lets the queue drain; 0 means
-	// [DefaultDrainTimeout], less not at all.
+	// [DefaultDrainTimeout], less not at all. It is cut to what is left of the
+	// budget of a layer's tier that has one: a method Left() time.Duration.
 	DrainTimeout time.Duration
 	// Leftover, if set, is called by Close with the keys that were not written
 	// behind: there was no room or no time, or the tier failed. There are no more
@@ -195,7 +196,7 @@ func (s *Stack) drainQueue() (left int) {
 		return 0
 	}
 	start := s.clock()
-	left = s.queue.drain(s.drain)
+	left = s.queue.drain(s.drainTime())
 	if took := s.clock().Sub(start); took >= tellDrain {
 		s.eachBehind(Event{Op: OpClose, Result: Waited, Duration: took})
 	}
@@ -207,6 +208,18 @@ func (s *Stack) drainQueue() (left int) {
 		s.leftover(keys)
 	}
 	return left
+}
+
+// drainTime returns how long the queue may drain: as the options say, and no
+// longer than its layers may still be waited for.
+func (s *Stack) drainTime() time.Duration {
+	limit := s.drain
+	for _, l := range s.layers {
+		if patient, ok := l.Tier.(interface{ Left() time.Duration }); ok && l.Behind {
+			limit = min(limit, patient.Left())
+		}
+	}
+	return limit
 }
 
 // eachBehind tells event of each layer that is written behind.

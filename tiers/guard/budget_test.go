@@ -4,11 +4,13 @@ package guard_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/tiercecache/tierce/cachetest"
 	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/tiers"
@@ -175,5 +177,37 @@ func TestBudget(t *testing.T) {
 			}
 			_ = entry.Close()
 		})
+	})
+}
+
+// TestDrain: what a stack writes behind is part of the same budget when the
+// stack is closed.
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hanging := &remote{onGet: missAfter(time.Second), onPut: func(ctx context.Context, _ int, _ interfaces.Entry) error {
+			return after(ctx, time.Hour)
+		}}
+		c := guard.New(hanging, guard.Options{Budget: 4 * time.Second, BudgetShare: -1, Timeout: time.Minute})
+		s, err := tiers.New(tiers.Options{DrainTimeout: time.Minute},
+			tiers.Layer{Name: "near", Tier: cachetest.NewFull(t)}, tiers.Layer{Name: "far", Tier: c, Behind: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Put(t.Context(), keyOf("a"), interfaces.Text("body")); err != nil {
+			t.Error(err)
+		}
+		start := time.Now()
+		for range 3 {
+			if _, err := c.Get(t.Context(), keyOf("b")); err != cacheerr.ErrMiss {
+				t.Errorf("Get: error %v, want a miss", err)
+			}
+		}
+		if left := c.Left(); left != time.Second {
+			t.Errorf("%v of the budget is left, want a second", left)
+		}
+		if err := s.Close(); !errors.Is(err, tiers.ErrNotDrained) {
+			t.Errorf("Close: error %v, want ErrNotDrained", err)
+		}
+		took(t, "all of it", start, 4*time.Second)
 	})
 }

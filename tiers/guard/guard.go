@@ -168,6 +168,11 @@ func (c *Cache) observe(op tiers.Op, result tiers.Result, d time.Duration) {
 // vain, and all in all.
 func (c *Cache) Waited() (vain, all time.Duration) { return c.meter.totals() }
 
+// Left returns how much of the budget is left, none at the least. A
+// [tiers.Stack] asks for it when it is closed, so that what it writes behind does
+// not make a build wait for longer than the budget either.
+func (c *Cache) Left() time.Duration { return max(0, c.meter.left()) }
+
 // Consistency implements [interfaces.Consistent]: that of the tier.
 func (c *Cache) Consistency() interfaces.Consistency {
 	if c == nil {
