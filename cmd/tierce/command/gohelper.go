@@ -55,6 +55,7 @@ type helper struct {
 	app      *app
 	began    time.Time
 	counters tally
+	untold   tiers.Snapshot // what was counted and was not worth a report yet
 	damage   damageLog
 	entries  *gocacheprog.EntryObserver
 	dir      string // Tierce's directory, "" if there is none
@@ -197,10 +198,12 @@ func sweepTemporary(prefix string) {
 // it: for the directory, and for the "tierce run" that waits for it. Statistics
 // are not worth an error.
 func (h *helper) report(ctx context.Context, worth func(tiers.Snapshot) bool) {
-	line := ledger.Line{Snapshot: h.counters.cut(h.stack), Since: h.began, Damaged: h.damage.take()}
-	if !worth(line.Snapshot) {
+	h.untold = h.untold.Add(h.counters.cut(h.stack))
+	if !worth(h.untold) {
 		return
 	}
+	line := ledger.Line{Snapshot: h.untold, Since: h.began, Damaged: h.damage.take()}
+	h.untold = tiers.Snapshot{}
 	if path := os.Getenv(reportVariable); path != "" {
 		_ = ledger.Append(ctx, path, line)
 	}
