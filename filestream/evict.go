@@ -22,7 +22,8 @@ type Evicted struct {
 }
 
 // holdCap starts an eviction when the directory has outgrown one of its limits.
-// It waits for it only when the cap is exceeded by an eighth.
+// It waits for it, also for another process's, only when the cap is exceeded by
+// an eighth: who goes on storing then would outrun it.
 func (c *Cache) holdCap(ctx context.Context) error {
 	if !c.opts.limited() {
 		return nil
@@ -38,7 +39,7 @@ func (c *Cache) holdCap(ctx context.Context) error {
 		c.evictBehind()
 	case limit == 0, total.bytes <= max(limit, c.usage.floor.Load()):
 	case total.bytes > limit+limit/8:
-		_, _ = c.Evict(ctx, nil) // the entry is stored; the next Put tries again
+		_, _ = c.evict(ctx, patience, eviction{}) // the entry is stored; the next Put tries again
 	default:
 		c.evictBehind()
 	}
@@ -68,7 +69,7 @@ func (c *Cache) evictBehind() {
 	}
 	c.behind(func() {
 		defer c.evicting.Store(false)
-		_, _ = c.evict(c.work, eviction{})
+		_, _ = c.evict(c.work, lock.Try, eviction{})
 	})
 }
 
@@ -92,7 +93,7 @@ func (c *Cache) Evict(ctx context.Context, progress Progress) (Evicted, error) {
 	if err := c.usable(ctx); err != nil {
 		return Evicted{}, err
 	}
-	return c.evict(ctx, eviction{progress: progress})
+	return c.evict(ctx, lock.Try, eviction{progress: progress})
 }
 
 // PlanEviction returns what [Cache.Evict] would do, and does nothing of it.
@@ -100,7 +101,7 @@ func (c *Cache) PlanEviction(ctx context.Context, progress Progress) (Evicted, e
 	if err := c.usable(ctx); err != nil {
 		return Evicted{}, err
 	}
-	return c.evict(ctx, eviction{progress: progress, dry: true})
+	return c.evict(ctx, lock.Try, eviction{progress: progress, dry: true})
 }
 
 // eviction is one run of it.
@@ -114,8 +115,11 @@ type eviction struct {
 	young int64
 }
 
-func (c *Cache) evict(ctx context.Context, e eviction) (Evicted, error) {
-	err := c.tending(ctx, lock.Try, func() error { return c.evictTending(ctx, &e) })
+// patience is how long a Put waits for another process that evicts.
+const patience = lock.Wait(2 * time.Second)
+
+func (c *Cache) evict(ctx context.Context, wait lock.Wait, e eviction) (Evicted, error) {
+	err := c.tending(ctx, wait, func() error { return c.evictTending(ctx, &e) })
 	if isTaken(err) {
 		return e.done, nil
 	}
