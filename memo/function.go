@@ -90,36 +90,39 @@ func Wrap[P, R any](r *Recorder, name string, fn func(context.Context, P) (R, er
 // *cacheerr.CustomResultEncoderRequiredError. Nothing is recorded then, nor if
 // fn fails or panics.
 func (f *Function[P, R]) Record(fn func(context.Context, P) (R, error)) func(context.Context, P) (R, error) {
-	return func(ctx context.Context, params P) (R, error) {
+	return func(ctx context.Context, params P) (result R, err error) {
 		if f.recorder.off && f.recorder.disabled == nil {
 			return fn(ctx, params)
 		}
-		start := f.recorder.begin()
-		c, result, outcome, err := f.record(ctx, params, fn)
-		f.recorder.tell(c, outcome, start, err)
+		c, outcome, start := call{}, Failed, f.recorder.begin()
+		err = errEnded
+		defer func() { f.recorder.tell(c, outcome, start, err) }()
+		result, outcome, err = f.record(ctx, &c, params, fn)
 		return result, err
 	}
 }
 
-// record is one call of a recorded function.
-func (f *Function[P, R]) record(ctx context.Context, params P, fn func(context.Context, P) (R, error)) (c call, result R, out Outcome, err error) {
-	if c, err = f.ask(ctx, params); err != nil {
-		return c, result, Failed, err
+// errEnded is what an observer is told of a call that did not return.
+var errEnded = errors.New("memo: the function panicked or ended its goroutine")
+
+// record is one call of a recorded function; c is filled in.
+func (f *Function[P, R]) record(ctx context.Context, c *call, params P, fn func(context.Context, P) (R, error)) (result R, out Outcome, err error) {
+	if *c, err = f.ask(ctx, params); err != nil {
+		return result, Failed, err
 	}
-	body, err := f.recorder.keeper.near(ctx, &c)
+	body, err := f.recorder.keeper.near(ctx, c)
 	if err == nil {
 		if result, err = f.decode(body); err == nil {
-			return c, result, Replay, nil
+			return result, Replay, nil
 		}
-		if !f.recorder.keeper.drop(ctx, &c) {
-			return c, result, Failed, err
+		if !f.recorder.keeper.drop(ctx, c) {
+			return result, Failed, err
 		}
 	}
 	if interim, ok := f.recorder.interims.get(c.key).(R); ok {
-		return c, interim, Interim, nil
+		return interim, Interim, nil
 	}
-	result, out, err = f.run(ctx, &c, params, fn)
-	return c, result, out, err
+	return f.run(ctx, c, params, fn)
 }
 
 // run runs fn, or waits for the caller that does.

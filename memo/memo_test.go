@@ -195,6 +195,15 @@ func TestRecord(t *testing.T) {
 				t.Errorf("told %v, want %v", got, want)
 			}
 		})
+		t.Run("R17 with the time that it took, and that in the function", func(t *testing.T) {
+			_, err := f.Record(func(ctx context.Context, q query) (plan, error) { return plan{}, nil })(ctx, query{"time", 1})
+			mustDo(t, err)
+			event := observer.events[0]
+			if event.InFunction <= 0 || event.Duration < event.InFunction || event.Function != "plan" {
+				t.Errorf("told %+v", event)
+			}
+			mustDo(t, cache.Delete(ctx, event.Key))
+		})
 		t.Run("R2 changes of name, parameters, version and namespace are misses", func(t *testing.T) {
 			for name, f := range map[string]*memo.Function[query, plan]{
 				"name":      function(t, r, "other", memo.Settings[query, plan]{}),
@@ -381,6 +390,14 @@ func TestFailures(t *testing.T) {
 				_, _ = f.Record(func(context.Context, int) (int, error) { panic("boom") })(ctx, 1)
 			}()
 			wantLen(t, cache, 0)
+		})
+		t.Run("R17 failures and panics are told", func(t *testing.T) {
+			for _, event := range observer.events {
+				if event.Outcome != memo.Failed || event.Err == nil || event.Function != "f" || event.Key == (interfaces.Key{}) {
+					t.Errorf("told %+v", event)
+				}
+			}
+			wantSame(t, len(observer.take()), nil, 3)
 		})
 		t.Run("R16 every lock is free", func(t *testing.T) {
 			got, err := f.Record(func(context.Context, int) (int, error) { return 2, nil })(ctx, 1)

@@ -209,3 +209,44 @@ func TestMachines(t *testing.T) {
 		}
 	})
 }
+
+// TestKilled is R9: processes are killed at any moment, and what they printed
+// until then is what all others print.
+func TestKilled(t *testing.T) {
+	for name, url := range map[string]func() string{
+		"local":  func() string { return "" },
+		"global": func() string { return redistest.Single(t).URL },
+	} {
+		t.Run("R9 R15 "+name, func(t *testing.T) {
+			dir, url := t.TempDir(), url()
+			var all sync.WaitGroup
+			printed := make([]string, 6)
+			for i := range printed {
+				victim := child(t, "choose", dir, i%2*min(1, len(url)), url) // on one machine if there is no Redis
+				stdout, err := victim.StdoutPipe()
+				mustDo(t, err)
+				mustDo(t, victim.Start())
+				all.Go(func() {
+					lines := bufio.NewReader(stdout)
+					for range 3 * i { // the first before it has chosen, the last near its end
+						line, err := lines.ReadString('\n')
+						if err != nil {
+							t.Errorf("the victim ended: %v", err)
+						}
+						printed[i] += line
+					}
+					_ = victim.Process.Kill() // it may have ended meanwhile
+					_ = victim.Wait()
+				})
+			}
+			all.Wait()
+			survivor, err := child(t, "choose", dir, 0, url).CombinedOutput()
+			mustDo(t, err)
+			for i, lines := range printed {
+				if !strings.HasPrefix(string(survivor), lines) {
+					t.Errorf("%d was killed after\n%s\nwho lives chose\n%s", i, lines, survivor)
+				}
+			}
+		})
+	}
+}
