@@ -23,7 +23,7 @@ import (
 
 func main() {
 	rounds := flag.Int("rounds", 11, "rounds of each comparison; cold builds take a third of them")
-	only := flag.String("only", "", "comma-separated comparisons: start, puts, remote, warm, vet, link, cold, memory, disk, redis (default all)")
+	only := flag.String("only", "", "comma-separated comparisons: start, puts, remote, warm, vet, link, cold, memory, disk, redis, replay (default all)")
 	module := flag.String("module", "golang.org/x/tools@v0.52.0", "module that the builds build")
 	testing.Init()
 	_ = flag.Set("test.benchtime", "100ms") // many short rounds rather than few long ones
@@ -43,6 +43,11 @@ func run(ctx context.Context, rounds int, module, only string) error {
 	}
 	if wanted("memory") {
 		compareMemory(rounds)
+	}
+	if wanted("replay") {
+		if err := compareReplays(ctx, rounds); err != nil {
+			return err
+		}
 	}
 	if wanted("disk") {
 		if err := compareDisk(ctx, rounds); err != nil {
