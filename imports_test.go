@@ -112,7 +112,6 @@ var importers = map[string][]string{
 	"github.com/dustin/go-humanize":      {"config"},
 	"github.com/urfave/cli/v3":           {"cmd/tierce/command"},
 	"golang.org/x/sys":                   {"internal/vfs", "cmd/tierce/command"},
-	"golang.org/x/mod":                   {"cmd/tierce/command"},
 	"golang.org/x/term":                  {"internal/progress"},
 	"github.com/sony/gobreaker/v2":       {"tiers/guard"},
 	"golang.org/x/sync":                  {"tiers/guard"},
