@@ -22,6 +22,7 @@ type site struct {
 	packages []string // its packages with nothing to link
 	tierce   string   // the binaries
 	bare     string
+	seconds  int // directories of second machines so far
 }
 
 // client is a way to build: the go command with a cache.
