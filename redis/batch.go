@@ -15,8 +15,9 @@ import (
 )
 
 // GetBatch implements [interfaces.BatchGetter] in one round trip for each 512
-// keys, which brings bodies of up to 64 KiB, and one for each 16 MiB of the longer
-// ones, whose lengths are then known. No more than 33 MiB come at a time.
+// keys, which brings bodies of up to 64 KiB, or 1 MiB if they are few, and one for
+// each 16 MiB of the longer ones, whose lengths are then known. No more than 33
+// MiB come at a time.
 func (c *Cache) GetBatch(ctx context.Context, keys []interfaces.Key, each func(i int, entry interfaces.Entry, err error) error) error {
 	if err := c.usable(ctx); err != nil {
 		return err
@@ -32,9 +33,10 @@ func (c *Cache) GetBatch(ctx context.Context, keys []interfaces.Key, each func(i
 
 const (
 	// batchKeys and batchPart bound what one pipeline brings: 512 times a body of
-	// 64 KiB.
+	// 64 KiB, or as much of fewer, but no more than fewPart of each.
 	batchKeys = 512
 	batchPart = 64<<10 + frame.MaxHead
+	fewPart   = 1 << 20
 	// batchBytes is how much of longer entries is asked for in one pipeline.
 	batchBytes = 16 << 20
 )
@@ -60,8 +62,9 @@ func (b *batch) beginnings(ctx context.Context, from, to int) error {
 		places[i] = from + i
 	}
 	var longer []long
-	err := b.ask(ctx, places, func(int) int64 { return batchPart }, func(i int, value string, err error) error {
-		if err == nil && len(value) == batchPart {
+	part := min(batchKeys*batchPart/len(places), fewPart)
+	err := b.ask(ctx, places, func(int) int64 { return int64(part) }, func(i int, value string, err error) error {
+		if err == nil && len(value) == part {
 			longer = append(longer, long{i, bound(value, b.keys[i])})
 			return nil
 		}

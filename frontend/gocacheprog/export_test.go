@@ -4,6 +4,7 @@ package gocacheprog
 
 import (
 	"io"
+	"time"
 
 	"github.com/tiercecache/tierce/interfaces"
 )
@@ -88,3 +89,6 @@ func external(actions []action) (all []Action) {
 	}
 	return all
 }
+
+// Pace returns how long the batch after one of limit bytes may be.
+func Pace(limit int64, took time.Duration) int64 { return pace(limit, took) }

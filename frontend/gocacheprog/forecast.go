@@ -6,19 +6,28 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tiercecache/tierce/interfaces"
 )
 
 const (
 	// batchBytes and batchKeys bound a batch of outputs that is fetched ahead.
-	// The first ones are smaller, since somebody waits for them.
 	batchBytes = 4 << 20
 	batchKeys  = 128
+	// firstBatch is the length of the first one, in bytes, since somebody waits
+	// for it, and early that of others until it is known how long one takes.
 	firstBatch = 256 << 10
-	// batchesAhead is how many batches are under way at the same time: with
-	// batchBytes it bounds the memory that fetching ahead takes.
-	batchesAhead = 8
+	early      = 1 << 20
+	// quick and slow are how long a batch takes for which the next may be longer,
+	// or must be shorter: all that is under way comes over one network, and is
+	// given up if it takes too long.
+	quick = 250 * time.Millisecond
+	slow  = 500 * time.Millisecond
+	// batchesAhead is how many batches are under way at the same time. Most wait
+	// for the network: 48 MiB of outputs, compressed to a third, are fetched in one
+	// round trip, and some of a tier's connections are left for others.
+	batchesAhead = 12
 	// newCode is how many unknown actions in a row must be missing until most
 	// of those that follow are taken to be missing too, and tryAgain how many of
 	// them are asked for all the same: every so manieth.
@@ -99,20 +108,36 @@ func (f *forecast) load(ctx context.Context) {
 func (f *forecast) fetch(ctx context.Context) {
 	var mu sync.Mutex
 	left, limit := f.expected, int64(firstBatch)
-	next := func() (keys []interfaces.Key) {
+	next := func(took time.Duration) (keys []interfaces.Key) {
 		mu.Lock()
 		defer mu.Unlock()
 		keys, left = batch(left, limit)
-		limit = min(2*limit, batchBytes)
+		limit = pace(limit, took)
 		return keys
 	}
 	for range batchesAhead {
 		f.work.Go(func() {
-			for keys := next(); len(keys) > 0 && ctx.Err() == nil; keys = next() {
+			for keys := next(0); len(keys) > 0 && ctx.Err() == nil; {
+				began := time.Now()
 				_ = f.cache.Prefetch(ctx, keys) // told to the stack's observer
+				keys = next(time.Since(began))
 			}
 		})
 	}
+}
+
+// pace returns how long the next batch may be, in bytes, after one of limit that
+// took so long; 0 if none has come yet.
+func pace(limit int64, took time.Duration) int64 {
+	switch {
+	case took == 0:
+		return min(2*limit, early)
+	case took > slow:
+		return max(limit/2, firstBatch)
+	case took < quick:
+		return min(2*limit, batchBytes)
+	}
+	return limit
 }
 
 // batch returns the keys of the first actions whose outputs have limit bytes

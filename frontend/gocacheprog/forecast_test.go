@@ -506,3 +506,23 @@ func TestForecastHangs(t *testing.T) {
 		}
 	})
 }
+
+// TestPace: batches grow while they come quickly, and never come to be so long
+// that a narrow network is taken for one that hangs.
+func TestPace(t *testing.T) {
+	limit := int64(256 << 10)
+	for _, step := range []struct {
+		took time.Duration
+		want int64
+	}{
+		{0, 512 << 10}, {0, 1 << 20}, {0, 1 << 20}, // none has come yet
+		{time.Millisecond, 2 << 20}, {time.Millisecond, 4 << 20}, {time.Millisecond, 4 << 20},
+		{300 * time.Millisecond, 4 << 20},
+		{time.Second, 2 << 20}, {time.Second, 1 << 20}, {time.Second, 512 << 10}, {time.Second, 256 << 10}, {time.Hour, 256 << 10},
+		{time.Millisecond, 512 << 10},
+	} {
+		if limit = gocacheprog.Pace(limit, step.took); limit != step.want {
+			t.Errorf("after %v: %d bytes, want %d", step.took, limit, step.want)
+		}
+	}
+}
