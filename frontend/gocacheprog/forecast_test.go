@@ -234,7 +234,7 @@ func TestForecast(t *testing.T) {
 		}
 		b.end()
 		reads, keys, written := m.taken()
-		if most := 1 + 2*len(actions)/64; reads > most {
+		if most := 1 + 2*len(actions)/32; reads > most {
 			t.Errorf("%d operations for %d actions, want at most %d", reads, len(actions), most)
 		}
 		for key, n := range keys {
@@ -277,8 +277,8 @@ func TestForecast(t *testing.T) {
 		b := m.machine(t, t.TempDir())
 		wantHits(t, b.gets(actions[:40]...), actions)
 		b.end()
-		if reads, _, _ := m.taken(); reads > 4 {
-			t.Errorf("%d operations, want a few", reads)
+		if reads, _, _ := m.taken(); reads > 10 { // a get may be ahead of the batch that has it
+			t.Errorf("%d operations for 40 actions, want a few", reads)
 		}
 	})
 	t.Run("a local cache has no manifest", func(t *testing.T) {
