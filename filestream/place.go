@@ -25,6 +25,7 @@ func (c *Cache) Place(ctx context.Context, key interfaces.Key, entry interfaces.
 	}
 	staged, err := c.stage(ctx, key, entry, true)
 	if err != nil {
+		c.madeFull(err)
 		return "", 0, notWritten("place", err)
 	}
 	defer staged.release()

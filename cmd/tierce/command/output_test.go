@@ -99,6 +99,18 @@ func TestStats(t *testing.T) {
 	if tiers, _ := got["tiers"].([]any); len(tiers) != 1 {
 		t.Errorf("tiers are %v, want one", got["tiers"])
 	}
+	if overhead, _ := got["overhead_bytes"].(float64); overhead < 4096 {
+		t.Errorf("overhead_bytes is %v, want at least that of a directory", got["overhead_bytes"])
+	}
+	indexes, _ := got["indexes"].([]any)
+	if len(indexes) != 1 {
+		t.Fatalf("indexes are %v, want one", got["indexes"])
+	}
+	wantFields(t, indexes[0].(map[string]any), map[string]any{"used": true, "why": "there was none", "dir": dir})
+	if err := os.Truncate(filepath.Join(dir, "state", "index"), 100); err != nil {
+		t.Fatal(err)
+	}
+	wantLines(t, []string{"--dir", dir, "stats"}, "\nindex ", "since index: it is cut off", "\nbesides ")
 	wantLines(t, []string{"--dir", dir, "stats"}, dir, "2 of 3, 2 KiB", "1: 0 absent, 1 damaged", "1m30s of compiling",
 		"tier filestream", "2 hits, 1 miss, 1 put, 0 errors", "entry 12345: truncated")
 }
@@ -107,7 +119,13 @@ func TestGC(t *testing.T) {
 	dir := filled(t)
 	wantFields(t, object(t, "--dir", dir, "gc", "--json"), map[string]any{"removed": 0.0, "removed_bytes": 0.0})
 	wantLines(t, []string{"--dir", dir, "gc"}, "removed 0 entries, 0 B;")
+	plan := object(t, "--dir", dir, "--max-bytes", "5000B", "gc", "--dry-run", "--json")
+	wantLines(t, []string{"--dir", dir, "--max-bytes", "5000B", "gc", "--dry-run"}, "would remove ")
+	wantFields(t, object(t, "--dir", dir, "stats", "--json"), map[string]any{"entries": 3.0})
 	got := object(t, "--dir", dir, "--max-bytes", "5000B", "gc", "--json")
+	if plan["removed"] != got["removed"] || plan["removed_bytes"] != got["removed_bytes"] || plan["dry_run"] != true {
+		t.Errorf("the plan was %v, and done was %v", plan, got)
+	}
 	if removed, _ := got["removed"].(float64); removed == 0 {
 		t.Errorf("with a cap below what is there: %v, want entries removed", got)
 	}

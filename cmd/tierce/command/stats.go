@@ -29,6 +29,26 @@ type statistics struct {
 	Dir       string `json:"dir"`
 	Entries   int    `json:"entries"`
 	DiskBytes int64  `json:"disk_bytes"`
+	// OverheadBytes is what directories, index and statistics take besides.
+	OverheadBytes int64   `json:"overhead_bytes"`
+	Indexes       []index `json:"indexes,omitempty"`
+}
+
+// index is how the index of a directory is.
+type index struct {
+	Dir   string    `json:"dir"`
+	Used  bool      `json:"used"`         // the figures are the index's; else every file was looked at
+	Why   string    `json:"why"`          // it is not used, or had to be made
+	Made  time.Time `json:"made,omitzero"` // when it was made
+	Bytes int64     `json:"bytes"`
+}
+
+// String says how the index is, for people.
+func (i index) String() string {
+	if !i.Used {
+		return "not used, every file was looked at: " + i.Why
+	}
+	return fmt.Sprintf("%s, made %s since %s", size(i.Bytes), i.Made.Local().Format(time.DateTime), i.Why)
 }
 
 func (a *app) stats(ctx context.Context) error {
@@ -41,6 +61,8 @@ func (a *app) stats(ctx context.Context) error {
 		usage, err := disk.Usage(ctx, progress)
 		s.Entries += usage.Entries
 		s.DiskBytes += usage.Bytes
+		s.OverheadBytes += usage.Overhead
+		s.Indexes = append(s.Indexes, index{Dir: disk.Dir(), Used: usage.Index.Used, Why: usage.Index.Why, Made: usage.Index.Made, Bytes: usage.Index.Bytes})
 		return err
 	})
 	if err != nil {
@@ -63,6 +85,10 @@ func (s statistics) print(out io.Writer) error {
 		row("since", "%s", s.Since.Local().Format(time.DateTime))
 	}
 	row("entries", "%d, %s on disk", s.Entries, size(s.DiskBytes))
+	row("besides", "%s on disk for directories, index and statistics", size(s.OverheadBytes))
+	for _, i := range s.Indexes {
+		row("index", "%s", i)
+	}
 	row("hits", "%d of %d, %s", s.Hits, s.Gets, size(s.HitBytes))
 	m := s.MissReasons
 	row("misses", "%d: %d absent, %d damaged, %d expired, %d by an ill tier", s.Misses, m.Absent, m.Damaged, m.Expired, m.IllTier)
