@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/tiercecache/tierce/boltindex"
@@ -112,27 +113,62 @@ func (c *Cache) reconcile(ctx context.Context, told []boltindex.Change, progress
 	return c.index.Apply(ctx, told)
 }
 
-// compareShards compares shards with their files, some in each batch.
-func (c *Cache) compareShards(ctx context.Context, due []byte, progress Progress) (err error) {
-	var shards []byte
-	var records []boltindex.Record
-	for i, shard := range due {
-		if ctx.Err() != nil {
-			return ctx.Err()
+// seenShards are some shards and all their files.
+type seenShards struct {
+	shards  []byte
+	records []boltindex.Record
+	err     error // the rest could not be looked at
+}
+
+// compareShards compares shards with their files: some are looked at while those
+// before are written down.
+func (c *Cache) compareShards(ctx context.Context, due []byte, progress Progress) error {
+	ctx, stop := context.WithCancel(ctx)
+	seen := make(chan seenShards)
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	defer stop()
+	looking.Go(func() {
+		defer close(seen)
+		c.lookAll(ctx, due, seen)
+	})
+	done := 0
+	for some := range seen {
+		if some.err != nil {
+			return some.err
 		}
-		if records, err = c.look(ctx, shard, records); err != nil {
+		if err := c.index.Reconcile(ctx, some.shards, some.records); err != nil {
 			return err
 		}
-		shards = append(shards, shard)
-		if len(records) >= reconcileFiles || i == len(due)-1 {
-			if err := c.index.Reconcile(ctx, shards, records); err != nil {
-				return err
+		for range some.shards {
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
-			shards, records = shards[:0], records[:0]
+			done++
+			progress.report(done, len(due))
 		}
-		progress.report(i+1, len(due))
 	}
-	return nil
+	return ctx.Err()
+}
+
+// lookAll sends what it sees of shards, some in each batch.
+func (c *Cache) lookAll(ctx context.Context, due []byte, seen chan<- seenShards) {
+	some := seenShards{}
+	for i, shard := range due {
+		some.records, some.err = c.look(ctx, shard, some.records)
+		some.shards = append(some.shards, shard)
+		if some.err == nil && len(some.records) < reconcileFiles && i < len(due)-1 {
+			continue
+		}
+		select {
+		case seen <- some:
+		case <-ctx.Done():
+		}
+		if some.err != nil || ctx.Err() != nil {
+			return
+		}
+		some = seenShards{}
+	}
 }
 
 // due returns the shards that are to be compared with their files.

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,21 +24,30 @@ import (
 
 func main() {
 	rounds := flag.Int("rounds", 11, "rounds of each comparison; cold builds take a third of them")
-	only := flag.String("only", "", "comma-separated comparisons: start, puts, remote, warm, vet, link, cold, memory, disk, redis, replay (default all)")
+	only := flag.String("only", "", "comma-separated comparisons: start, puts, remote, warm, vet, link, cold, memory, disk, redis, replay, scale (default all but scale)")
 	module := flag.String("module", "golang.org/x/tools@v0.52.0", "module that the builds build")
+	sizes := flag.String("sizes", "1000,10000,100000,1000000", "numbers of entries for scale")
+	child := flag.String("scale-child", "", "what this program does when scale starts it")
+	dir := flag.String("scale-dir", "", "where it does that")
 	testing.Init()
 	_ = flag.Set("test.benchtime", "100ms") // many short rounds rather than few long ones
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *rounds, *module, *only); err != nil {
+	err := error(nil)
+	if *child != "" {
+		err = scaleChild(ctx, *child, *dir)
+	} else {
+		err = run(ctx, *rounds, *module, *only, *sizes)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, rounds int, module, only string) error {
+func run(ctx context.Context, rounds int, module, only, sizes string) error {
 	wanted := func(name string) bool {
 		return only == "" || slices.Contains(strings.Split(only, ","), name)
 	}
@@ -53,6 +63,17 @@ func run(ctx context.Context, rounds int, module, only string) error {
 		if err := compareDisk(ctx, rounds); err != nil {
 			return err
 		}
+	}
+	if only == "scale" {
+		var numbers []int
+		for size := range strings.SplitSeq(sizes, ",") {
+			n, err := strconv.Atoi(size)
+			if err != nil {
+				return err
+			}
+			numbers = append(numbers, n)
+		}
+		return compareScale(ctx, rounds, numbers)
 	}
 	if wanted("redis") {
 		if err := compareRedis(ctx, rounds); err != nil {
