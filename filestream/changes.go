@@ -28,6 +28,7 @@ type changes struct {
 	pending []boltindex.Change
 	timer   *time.Timer
 	stopped bool
+	lost    bool // some were given up
 }
 
 const (
@@ -54,7 +55,7 @@ func (c *changes) note(change boltindex.Change) {
 	c.pending = append(c.pending, change)
 	n := len(c.pending)
 	if n > maxChanges {
-		c.pending = nil // the index learns of them when it is compared with the files
+		c.pending, c.lost = nil, true // the index learns of them when it is compared with the files
 	}
 	if n == 1 && !c.stopped {
 		if c.timer == nil {
@@ -95,6 +96,9 @@ func (c *changes) some() bool {
 	defer c.mu.Unlock()
 	return len(c.pending) > 0
 }
+
+// untold reports whether something is known to this process only.
+func (c *changes) untold() bool { return c != nil && (c.lost || c.some()) }
 
 // stop ends the calls of full.
 func (c *changes) stop() {

@@ -63,6 +63,7 @@ func (c *Cache) removeIfSame(key interfaces.Key, seen vfs.Info) (gone bool, err 
 // like now, wants to stay.
 func (c *Cache) removeUnless(key interfaces.Key, seen vfs.Info, keep func(vfs.Info) bool) (gone bool, err error) {
 	path := c.entryPath(key)
+	c.appear()
 	err = c.heads.paired(func() error {
 		now, err := c.fs.Stat(path)
 		if err != nil || !now.Same(seen) || keep(now) {

@@ -49,6 +49,7 @@ func (c *Cache) Delete(ctx context.Context, key interfaces.Key) error {
 		return err
 	}
 	path := c.entryPath(key)
+	c.appear()
 	info, err := c.fs.Stat(path)
 	if err == nil {
 		err = c.heads.paired(func() error {

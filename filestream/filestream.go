@@ -79,6 +79,7 @@ type Cache struct {
 
 	index   *boltindex.Index // nil: there is none
 	changes *changes         // for it
+	alive   alive
 
 	work       context.Context // of the background
 	stopWork   context.CancelFunc
@@ -183,6 +184,7 @@ func (c *Cache) Close() error {
 		enough := time.AfterFunc(closeWait, c.stopWork)
 		c.background.Wait()
 		length, err := c.usage.flush(context.Background(), busy) //nolint:forbidigo // closing is not the caller's to cancel
+		c.vanish(err == nil && !c.changes.untold())
 		c.touchLater(c.work)
 		if length > mergeBytes {
 			c.tendIfFree(c.work)

@@ -5,6 +5,7 @@ package filestream_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -198,6 +199,30 @@ func TestIndexed(t *testing.T) {
 			t.Errorf("Usage: %+v and error %v", usage, err)
 		}
 		wantIndex(t, dir)
+	})
+	t.Run("F8 what a killed process did not tell is found at the next eviction", func(t *testing.T) {
+		clock := newClock()
+		dir, each := indexed(t, clock)
+		writer := child(t, "write for ever", dir, 1)
+		stdout, err := writer.StdoutPipe()
+		mustDo(t, err, writer.Start())
+		_, err = io.CopyN(io.Discard, stdout, 20)
+		mustDo(t, err, writer.Process.Kill())
+		if err := writer.Wait(); err == nil {
+			t.Fatal("a killed process ended well")
+		}
+		c := openIn(t, dir, filestream.Options{Clock: clock.now})
+		usage, err := c.Usage(t.Context(), nil)
+		n, lenErr := c.Len(t.Context())
+		if err != nil || lenErr != nil || usage.Entries != n || n <= 10 || usage.Bytes < int64(n)*each || !usage.Index.Used {
+			t.Errorf("Usage: %+v and error %v, want %d entries", usage, err, n)
+		}
+		wantIndex(t, dir)
+		for _, left := range []string{"suspect", "running/" + fmt.Sprint(writer.Process.Pid) + "-1"} {
+			if exists(filepath.Join(dir, "state", left)) {
+				t.Errorf("%s is still there", left)
+			}
+		}
 	})
 	t.Run("foreign files are left alone", func(t *testing.T) {
 		clock := newClock()

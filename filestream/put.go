@@ -169,6 +169,7 @@ func (c *Cache) stage(ctx context.Context, key interfaces.Key, entry interfaces.
 	if len(entry.Tag) > interfaces.MaxTag {
 		return nil, fmt.Errorf("a tag is at most %d bytes, not %d", interfaces.MaxTag, len(entry.Tag))
 	}
+	c.appear()
 	file, path, err := c.createTmp()
 	if err != nil {
 		return nil, err

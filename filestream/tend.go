@@ -98,12 +98,19 @@ func (c *Cache) reconcile(ctx context.Context, told []boltindex.Change, progress
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, cacheerr.ErrDamaged) {
 		return err // of what is not there every shard is due
 	}
-	due := c.due(status)
+	suspect, err := c.suspect(ctx)
+	if err != nil {
+		return err
+	}
+	due := c.due(status, suspect)
 	if len(due) == 0 {
 		return nil
 	}
 	if err := c.compareShards(ctx, due, progress); err != nil {
 		return err
+	}
+	if suspect > 0 {
+		_ = c.fs.Remove(c.suspectPath()) // else they are compared once more
 	}
 	// Uses of entries that the index did not know of are of some now.
 	told = slices.DeleteFunc(told, func(change boltindex.Change) bool { return change.Kind != boltindex.Used })
@@ -171,13 +178,14 @@ func (c *Cache) lookAll(ctx context.Context, due []byte, seen chan<- seenShards)
 	}
 }
 
-// due returns the shards that are to be compared with their files.
-func (c *Cache) due(status boltindex.Status) []byte {
+// due returns the shards that are to be compared with their files: all that
+// were not since a time, or not for a day.
+func (c *Cache) due(status boltindex.Status, since int64) []byte {
 	now := c.opts.Clock()
 	var due []byte
 	for shard, at := range status.Shards {
 		age := now.Sub(time.Unix(at, 0))
-		if at == 0 || age > rescanAfter || age < -time.Minute { // the future is a clock that was wrong
+		if at <= since || age > rescanAfter || age < -time.Minute { // the future is a clock that was wrong
 			due = append(due, byte(shard))
 		}
 	}
