@@ -77,15 +77,15 @@ func (s *scaled) badgerGet() (float64, error) {
 			return err
 		})
 	}
-	if _, err := each(scaleGets, one); err != nil {
+	if _, err := average(scaleGets, one); err != nil {
 		return 0, err
 	}
-	return each(scaleGets, one)
+	return average(scaleGets, one)
 }
 
 func (s *scaled) badgerPut() (float64, error) {
 	body, _ := scaleBody.Text()
-	return each(scalePuts, func() error {
+	return average(scalePuts, func() error {
 		key := s.next()
 		return s.badger.db.Update(func(tx *badger.Txn) error { return tx.Set(key[:], []byte(body)) })
 	})

@@ -166,8 +166,8 @@ func scaleChild(ctx context.Context, what, dir string) error {
 	return nil
 }
 
-// each calls do n times and returns the microseconds of one.
-func each(n int, do func() error) (float64, error) {
+// average calls do n times and returns the microseconds of one.
+func average(n int, do func() error) (float64, error) {
 	start := time.Now()
 	for range n {
 		if err := do(); err != nil {
@@ -187,7 +187,7 @@ func (s *scaled) get() (float64, error) {
 			return 0, err
 		}
 	}
-	took, err := each(scaleGets, func() error { return s.getOne(c) })
+	took, err := average(scaleGets, func() error { return s.getOne(c) })
 	return took, errors.Join(err, c.Close())
 }
 
@@ -210,7 +210,7 @@ func (s *scaled) put() (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	took, err := each(scalePuts, func() error { return c.Put(s.ctx, s.next(), scaleBody) })
+	took, err := average(scalePuts, func() error { return c.Put(s.ctx, s.next(), scaleBody) })
 	if err != nil {
 		return 0, err
 	}
@@ -316,7 +316,7 @@ func (s *scaled) rebuild() error {
 	if err != nil {
 		return err
 	}
-	alone, err := each(scaleGets, func() error { return s.getFresh(c) })
+	alone, err := average(scaleGets, func() error { return s.getFresh(c) })
 	if err != nil {
 		return err
 	}
