@@ -37,8 +37,8 @@ type statistics struct {
 // index is how the index of a directory is.
 type index struct {
 	Dir   string    `json:"dir"`
-	Used  bool      `json:"used"`         // the figures are the index's; else every file was looked at
-	Why   string    `json:"why"`          // it is not used, or had to be made
+	Used  bool      `json:"used"`          // the figures are the index's; else every file was looked at
+	Why   string    `json:"why"`           // it is not used, or had to be made
 	Made  time.Time `json:"made,omitzero"` // when it was made
 	Bytes int64     `json:"bytes"`
 }
