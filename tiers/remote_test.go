@@ -38,16 +38,19 @@ func TestCountersOfARemote(t *testing.T) {
 	count.Observe(tiers.Event{Op: tiers.OpGet, Layer: "far", Result: tiers.Retried})
 	count.Observe(tiers.Event{Op: tiers.OpBehind, Layer: "far", Result: tiers.Dropped})
 	count.Observe(tiers.Event{Op: tiers.OpClose, Layer: "far", Result: tiers.Left})
+	count.Observe(tiers.Event{Op: tiers.OpPut, Layer: "far", Result: tiers.Refused, Err: cacheerr.ErrReadOnly}) // so configured
+	replica := &cacheerr.BackendExecutionError{Tier: "far", Op: "put", Reason: "a replica; ask its master", Err: cacheerr.ErrReadOnly}
+	count.Observe(tiers.Event{Op: tiers.OpPut, Layer: "far", Result: tiers.Refused, Err: replica})
 	got := count.Snapshot()
 	wanted := &tiers.RemoteSnapshot{HitBytes: 4, WaitedSeconds: 1.5, Retries: 1, Dropped: 1, Left: 1, Ill: map[string]int64{
-		"connection refused": 2, "not available": 1, "the memory is full": 1, "failed": 1,
+		"connection refused": 2, "not available": 1, "the memory is full": 1, "failed": 1, "a replica": 1,
 	}}
 	if got.Tiers[0].Remote != nil || !reflect.DeepEqual(got.Tiers[1].Remote, wanted) || got.WaitedSeconds != 1.5 {
 		t.Errorf("counted %+v and %+v, %v s in all, want nothing, %+v and 1.5", got.Tiers[0].Remote, got.Tiers[1].Remote, got.WaitedSeconds, wanted)
 	}
 	text, err := json.Marshal(got.Tiers[1])
 	const form = `{"name":"far","hits":1,"misses":0,"puts":0,"errors":5,"remote":{"hit_bytes":4,"waited_seconds":1.5,` +
-		`"retries":1,"dropped":1,"left":1,"ill":{"connection refused":2,"failed":1,"not available":1,"the memory is full":1}}}`
+		`"retries":1,"dropped":1,"left":1,"ill":{"a replica":1,"connection refused":2,"failed":1,"not available":1,"the memory is full":1}}}`
 	if err != nil || string(text) != form {
 		t.Errorf("JSON %s (error %v), want %s", text, err, form)
 	}

@@ -3,6 +3,7 @@
 package tiers
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -68,6 +69,10 @@ func (c *Counters) Observe(event Event) {
 		l.errors.Add(1)
 		c.errors.Add(1)
 		l.failed(event.Err)
+	case Refused:
+		if _, ill := errors.AsType[cacheerr.BackendError](event.Err); ill { // it is asked, and takes nothing: a replica
+			l.failed(event.Err)
+		}
 	case Waited:
 		l.waited.Add(int64(event.Duration))
 	case Retried:
