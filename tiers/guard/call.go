@@ -65,9 +65,10 @@ func (c *Cache) begin(ctx context.Context, k kind) (*call, error) {
 	}
 	l := &call{guard: c, kind: k, caller: ctx}
 	if l.measured() {
-		if l.wait = c.meter.begin(); l.wait == nil {
-			return nil, c.away(BudgetUsed, nil)
-		}
+		l.wait = c.meter.begin()
+	}
+	if l.measured() && l.wait == nil || l.behind() && c.meter.left() <= 0 {
+		return nil, c.away(BudgetUsed, nil)
 	}
 	done, ok := k.breaker.allow()
 	if !ok {
@@ -89,6 +90,10 @@ func (c *Cache) begin(ctx context.Context, k kind) (*call, error) {
 
 // measured reports whether the time of the call is part of the budget.
 func (l *call) measured() bool { return l.kind.breaker != nil && !tiers.Behind(l.caller) }
+
+// behind reports whether the call is one that nobody waits for before the end
+// of the build: it does not use the budget, but ends with it.
+func (l *call) behind() bool { return l.kind.breaker != nil && tiers.Behind(l.caller) }
 
 // enter waits for room, and reports whether there was some in time.
 func (l *call) enter() bool {
@@ -136,7 +141,7 @@ func (l *call) start() {
 // rest returns how much longer the call may go on without moving.
 func (l *call) rest() time.Duration {
 	rest := time.Duration(l.moved.Load()) + l.kind.timeout - l.guard.meter.now()
-	if l.wait != nil {
+	if l.wait != nil || l.behind() {
 		rest = min(rest, l.guard.meter.left())
 	}
 	return rest
@@ -155,7 +160,7 @@ func (l *call) expire() {
 		return
 	}
 	cause := errStalled
-	if l.wait != nil && l.guard.meter.left() <= 0 {
+	if (l.wait != nil || l.behind()) && l.guard.meter.left() <= 0 {
 		cause = errSpent
 	}
 	l.cancel(cause)
