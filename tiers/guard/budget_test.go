@@ -211,3 +211,33 @@ func TestDrain(t *testing.T) {
 		took(t, "all of it", start, 4*time.Second)
 	})
 }
+
+// TestBehindGoesOn: a build that has waited long enough for a far tier still
+// fills it, since nobody waits for that.
+func TestBehindGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		far := &remote{onGet: missAfter(time.Second), onPut: func(ctx context.Context, _ int, _ interfaces.Entry) error {
+			return after(ctx, time.Second)
+		}}
+		c := guard.New(far, guard.Options{Budget: 2 * time.Second, BudgetShare: -1})
+		s, err := tiers.New(tiers.Options{}, tiers.Layer{Name: "near", Tier: cachetest.NewFull(t)}, tiers.Layer{Name: "far", Tier: c, Behind: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := c.Get(t.Context(), keyOf("b")); err != cacheerr.ErrMiss {
+				t.Errorf("Get: error %v, want a miss", err)
+			}
+		}
+		if err := s.Put(t.Context(), keyOf("a"), interfaces.Text("body")); err != nil {
+			t.Error(err)
+		}
+		<-time.After(5 * time.Second) // of the build, in the test's own time
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v, want nothing left", err)
+		}
+		if _, puts := far.counts(); puts != 1 {
+			t.Errorf("%d Puts, want 1", puts)
+		}
+	})
+}

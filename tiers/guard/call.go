@@ -65,10 +65,9 @@ func (c *Cache) begin(ctx context.Context, k kind) (*call, error) {
 	}
 	l := &call{guard: c, kind: k, caller: ctx}
 	if l.measured() {
-		l.wait = c.meter.begin()
-	}
-	if l.measured() && l.wait == nil || l.behind() && c.meter.left() <= 0 {
-		return nil, c.away(BudgetUsed, nil)
+		if l.wait = c.meter.begin(); l.wait == nil {
+			return nil, c.away(BudgetUsed, nil)
+		}
 	}
 	done, ok := k.breaker.allow()
 	if !ok {
@@ -90,10 +89,6 @@ func (c *Cache) begin(ctx context.Context, k kind) (*call, error) {
 
 // measured reports whether the time of the call is part of the budget.
 func (l *call) measured() bool { return l.kind.breaker != nil && !tiers.Behind(l.caller) }
-
-// behind reports whether the call is one that nobody waits for before the end
-// of the build: it does not use the budget, but ends with it.
-func (l *call) behind() bool { return l.kind.breaker != nil && tiers.Behind(l.caller) }
 
 // enter waits for room, and reports whether there was some in time.
 func (l *call) enter() bool {
@@ -141,7 +136,7 @@ func (l *call) start() {
 // rest returns how much longer the call may go on without moving.
 func (l *call) rest() time.Duration {
 	rest := time.Duration(l.moved.Load()) + l.kind.timeout - l.guard.meter.now()
-	if l.wait != nil || l.behind() {
+	if l.wait != nil {
 		rest = min(rest, l.guard.meter.left())
 	}
 	return rest
@@ -160,7 +155,7 @@ func (l *call) expire() {
 		return
 	}
 	cause := errStalled
-	if (l.wait != nil || l.behind()) && l.guard.meter.left() <= 0 {
+	if l.wait != nil && l.guard.meter.left() <= 0 {
 		cause = errSpent
 	}
 	l.cancel(cause)
