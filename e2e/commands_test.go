@@ -335,9 +335,13 @@ func age(ts *testscript.TestScript, neg bool, args []string) {
 	by, err := time.ParseDuration(args[0])
 	ts.Check(err)
 	then := time.Now().Add(-by)
-	ts.Check(eachEntry(ts.Getenv("TIERCE_DIR"), func(path string, _ os.FileInfo) error {
+	dir := ts.Getenv("TIERCE_DIR")
+	ts.Check(eachEntry(dir, func(path string, _ os.FileInfo) error {
 		return os.Chtimes(path, then, then)
 	}))
+	for _, hint := range []string{"index", "changes"} { // they know better
+		ts.Check(os.RemoveAll(filepath.Join(dir, "state", hint)))
+	}
 }
 
 // eachEntry calls do for the file of every entry, in the order of their names.

@@ -135,9 +135,8 @@ var damages = map[string]func(path string, info os.FileInfo) (bool, error){
 	"remove": func(path string, _ os.FileInfo) (bool, error) { return true, os.Remove(path) },
 }
 
-// absent are the damages after which there is no entry to be named: its file is
-// gone, or has nothing that makes it an entry.
-var absent = map[string]bool{"remove": true, "headless": true, "headless and flip": true}
+// absent are the damages after which there is no entry to be named.
+var absent = map[string]bool{"remove": true}
 
 // harm damages every nth entry of dir that can be damaged so, and returns their
 // paths.

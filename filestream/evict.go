@@ -140,11 +140,13 @@ func (c *Cache) evictTending(ctx context.Context, e *eviction) error {
 	}
 	e.done.Left, e.files = status.Bytes+c.tmpBytes(), int(status.Entries)
 	err = c.removeOldest(ctx, e, c.oldestIndexed(ctx))
+	if errors.Is(err, errIndexLost) && ctx.Err() == nil {
+		e.done.Kept = 0 // it is counted anew
+		return c.evictScanning(ctx, e)
+	}
 	c.settleFloor(e)
 	if c.changes.some() && !e.dry {
-		if _, tendErr := c.tend(ctx, nil); tendErr != nil && ctx.Err() == nil {
-			err = errors.Join(err, tendErr)
-		}
+		_, _ = c.tend(ctx, nil) // what fails is tried again when more came
 	}
 	return err
 }

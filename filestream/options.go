@@ -4,6 +4,8 @@ package filestream
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -115,16 +117,9 @@ const (
 
 // UnmarshalText implements [encoding.TextUnmarshaler]: one of the two words, or
 // nothing for the default.
-func (i *Index) UnmarshalText(text []byte) error {
-	switch word := Index(text); word {
-	case "":
-		*i = IndexBolt
-	case IndexBolt, IndexNone:
-		*i = word
-	default:
-		return fmt.Errorf("%q is not one of bolt, none", word)
-	}
-	return nil
+func (i *Index) UnmarshalText(text []byte) (err error) {
+	*i, err = word(text, IndexBolt, IndexBolt, IndexNone)
+	return err
 }
 
 // Verify says when a body is compared with its checksum.
@@ -145,16 +140,9 @@ const (
 
 // UnmarshalText implements [encoding.TextUnmarshaler]: one of the three words,
 // or nothing for the default.
-func (v *Verify) UnmarshalText(text []byte) error {
-	switch word := Verify(text); word {
-	case "":
-		*v = VerifyFirstRead
-	case VerifyAlways, VerifyFirstRead, VerifyNever:
-		*v = word
-	default:
-		return fmt.Errorf("%q is not one of always, first-read, never", word)
-	}
-	return nil
+func (v *Verify) UnmarshalText(text []byte) (err error) {
+	*v, err = word(text, VerifyFirstRead, VerifyAlways, VerifyFirstRead, VerifyNever)
+	return err
 }
 
 // Durability says what is synced before an entry is seen.
@@ -173,14 +161,22 @@ const (
 
 // UnmarshalText implements [encoding.TextUnmarshaler]: one of the three words,
 // or nothing for the default.
-func (d *Durability) UnmarshalText(text []byte) error {
-	switch word := Durability(text); word {
-	case "":
-		*d = DurabilityNone
-	case DurabilityNone, DurabilityFile, DurabilityFull:
-		*d = word
-	default:
-		return fmt.Errorf("%q is not one of none, file, full", word)
+func (d *Durability) UnmarshalText(text []byte) (err error) {
+	*d, err = word(text, DurabilityNone, DurabilityNone, DurabilityFile, DurabilityFull)
+	return err
+}
+
+// word returns the one of words that text is; no text is fallback.
+func word[W ~string](text []byte, fallback W, words ...W) (W, error) {
+	switch {
+	case len(text) == 0:
+		return fallback, nil
+	case slices.Contains(words, W(text)):
+		return W(text), nil
 	}
-	return nil
+	known := make([]string, len(words))
+	for i, w := range words {
+		known[i] = string(w)
+	}
+	return fallback, fmt.Errorf("%q is not one of %s", text, strings.Join(known, ", "))
 }

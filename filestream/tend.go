@@ -29,6 +29,7 @@ const reconcileFiles = 8192
 var (
 	errNoIndex    = errors.New("the index is switched off")
 	errIncomplete = errors.New("the index is being made")
+	errIndexLost  = errors.New("the index went while it was read")
 )
 
 // tending calls do as the only process that tends the directory: that evicts,
@@ -267,7 +268,7 @@ func (c *Cache) oldestIndexed(ctx context.Context) func(func(file, error) bool) 
 		for after, more := (boltindex.Position{}), true; more; {
 			records, err := c.index.Oldest(ctx, after, oldestAtOnce)
 			if err != nil {
-				yield(file{}, err)
+				yield(file{}, fmt.Errorf("%w: %w", errIndexLost, err))
 				return
 			}
 			for _, r := range records {

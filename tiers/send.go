@@ -54,7 +54,9 @@ func (s *Stack) sendBehind(ctx context.Context, key interfaces.Key) bool {
 			continue
 		}
 		if err := s.fill(ctx, OpBehind, i, key, from); err != nil {
-			_ = s.drop(ctx, OpBehind, i, key) // told
+			if ctx.Err() == nil { // else somebody waits for the end
+				_ = s.drop(ctx, OpBehind, i, key) // told
+			}
 			kept = kept || !refused(err)
 		}
 	}

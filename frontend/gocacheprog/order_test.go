@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -64,13 +63,17 @@ func stuckPuts(t *testing.T, local bool) {
 	body := pattern(1 << 20)
 	inFile := c.sendPut("large", pattern(large))
 	stuck := make(map[string]<-chan answer)
+	inMemory := int64(0)
 	for i := range 40 {
 		action := fmt.Sprint("a", i)
 		stuck[action] = c.sendPut(action, body[i:])
+		if i < 32 {
+			inMemory += int64(len(body) - i)
+		}
 	}
 	wantHit(t, c.get("there"), []byte("here"))
-	if n := filesBelow(t, os.TempDir()); n != 1+8 {
-		t.Errorf("%d bodies are in files, want the large one and the 8 above 32 MiB", n)
+	if held := gocacheprog.Held(c.server); held != inMemory {
+		t.Errorf("%d bytes of bodies are in memory, want %d: neither the large one nor the 8 above 32 MiB", held, inMemory)
 	}
 	close(ready)
 	for i := range 40 {

@@ -219,7 +219,7 @@ func TestBehindGoesOn(t *testing.T) {
 		far := &remote{onGet: missAfter(time.Second), onPut: func(ctx context.Context, _ int, _ interfaces.Entry) error {
 			return after(ctx, time.Second)
 		}}
-		c := guard.New(far, guard.Options{Budget: 2 * time.Second, BudgetShare: -1})
+		c := guard.New(far, guard.Options{Budget: 2500 * time.Millisecond, BudgetShare: -1})
 		s, err := tiers.New(tiers.Options{}, tiers.Layer{Name: "near", Tier: cachetest.NewFull(t)}, tiers.Layer{Name: "far", Tier: c, Behind: true})
 		if err != nil {
 			t.Fatal(err)
@@ -229,6 +229,8 @@ func TestBehindGoesOn(t *testing.T) {
 				t.Errorf("Get: error %v, want a miss", err)
 			}
 		}
+		_, err = c.Get(t.Context(), keyOf("b"))
+		wantReason(t, "Get", err, guard.BudgetUsed)
 		if err := s.Put(t.Context(), keyOf("a"), interfaces.Text("body")); err != nil {
 			t.Error(err)
 		}
