@@ -201,7 +201,9 @@ func (s *Stack) drop(ctx context.Context, op Op, i int, key interfaces.Key) erro
 	if l.ReadOnly {
 		return nil
 	}
-	ctx = context.WithoutCancel(ctx)
+	if op != OpBehind { // whose context ends when somebody waits for the end
+		ctx = context.WithoutCancel(ctx)
+	}
 	start := s.begin()
 	err := interfaces.Delete(ctx, l.Tier, key)
 	if err == nil || errors.Is(err, cacheerr.ErrMiss) {

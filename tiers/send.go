@@ -54,9 +54,7 @@ func (s *Stack) sendBehind(ctx context.Context, key interfaces.Key) bool {
 			continue
 		}
 		if err := s.fill(ctx, OpBehind, i, key, from); err != nil {
-			if ctx.Err() == nil { // else somebody waits for the end
-				_ = s.drop(ctx, OpBehind, i, key) // told
-			}
+			_ = s.drop(ctx, OpBehind, i, key) // told
 			kept = kept || !refused(err)
 		}
 	}

@@ -51,10 +51,7 @@ func (c *Counters) Observe(event Event) {
 			l.remote.Store(event.Remote)
 		}
 	case Hit:
-		if event.Op.reads() {
-			l.hits.Add(1)
-			l.hitBytes.Add(max(event.Size, 0))
-		}
+		l.hit(&event)
 	case Miss:
 		c.observeMiss(l, &event)
 	case Stored:
@@ -70,15 +67,28 @@ func (c *Counters) Observe(event Event) {
 		c.errors.Add(1)
 		l.failed(event.Err)
 	case Refused:
-		if _, ill := errors.AsType[cacheerr.BackendError](event.Err); ill { // it is asked, and takes nothing: a replica
-			l.failed(event.Err)
-		}
+		l.refused(event.Err)
 	case Waited:
 		l.waited.Add(int64(event.Duration))
 	case Retried:
 		l.retries.Add(1)
 	case Left:
 		l.left.Add(1)
+	}
+}
+
+// hit counts a read that the layer had the entry for.
+func (l *layerCounters) hit(event *Event) {
+	if event.Op.reads() {
+		l.hits.Add(1)
+		l.hitBytes.Add(max(event.Size, 0))
+	}
+}
+
+// refused counts a tier that is asked and takes nothing, such as a replica.
+func (l *layerCounters) refused(err error) {
+	if _, ill := errors.AsType[cacheerr.BackendError](err); ill {
+		l.failed(err)
 	}
 }
 
