@@ -263,7 +263,7 @@ func sentence(sum ledger.Line) string {
 	if n := sum.Unstored; n > 0 {
 		text += "; " + count(n, "result", "results") + " could not be stored"
 	}
-	if sum.Hits > 0 && sum.Puts+sum.Unstored == 0 { // what the go command links it asks for too, and never stores
+	if sum.Hits > 0 && sum.PutBytes+sum.Unstored == 0 { // of what it links the go command stores at most that there was no output
 		text += "; nothing had to be compiled"
 	}
 	if n := sum.MissReasons.Damaged; n > 0 {
