@@ -214,7 +214,6 @@ func inShard(n int, shard byte) (records []boltindex.Record) {
 
 func TestReconcile(t *testing.T) {
 	const n = 5000
-	shard := key(0)[0]
 	t.Run("an index is filled shard by shard", func(t *testing.T) {
 		x, _ := newIndex(t, boltindex.Options{})
 		for s := range boltindex.Shards {
@@ -241,41 +240,45 @@ func TestReconcile(t *testing.T) {
 			t.Error("the index is not complete")
 		}
 	})
-	t.Run("files are the truth, but for uses", func(t *testing.T) {
-		x, _ := newIndex(t, boltindex.Options{})
-		apply(t, x, storedAll(0, n)...)
-		files := inShard(n, shard)
-		gone, replaced, read := files[0], files[1], files[2]
-		apply(t, x, boltindex.Change{Kind: boltindex.Used, Record: boltindex.Record{Key: replaced.Key, Used: 10 * n}})
-		apply(t, x, boltindex.Change{Kind: boltindex.Used, Record: boltindex.Record{Key: read.Key, Used: 20 * n}})
-		files = files[1:]
-		files[0].Disk, files[0].Stored, files[0].Used = 8192, 2*n, 2*n
-		added := boltindex.Record{Key: interfaces.Key{shard, 1, 2}, Disk: 512, Used: 9, Stored: 9}
-		files = append(files, added)
-		if err := x.Reconcile(t.Context(), []byte{shard}, slices.Clone(files)); err != nil {
-			t.Fatal(err)
+	t.Run("files are the truth, but for uses", testFilesAreTheTruth)
+}
+
+func testFilesAreTheTruth(t *testing.T) {
+	const n = 5000
+	shard := key(0)[0]
+	x, _ := newIndex(t, boltindex.Options{})
+	apply(t, x, storedAll(0, n)...)
+	files := inShard(n, shard)
+	gone, replaced, read := files[0], files[1], files[2]
+	apply(t, x, boltindex.Change{Kind: boltindex.Used, Record: boltindex.Record{Key: replaced.Key, Used: 10 * n}})
+	apply(t, x, boltindex.Change{Kind: boltindex.Used, Record: boltindex.Record{Key: read.Key, Used: 20 * n}})
+	files = files[1:]
+	files[0].Disk, files[0].Stored, files[0].Used = 8192, 2*n, 2*n
+	added := boltindex.Record{Key: interfaces.Key{shard, 1, 2}, Disk: 512, Used: 9, Stored: 9}
+	files = append(files, added)
+	if err := x.Reconcile(t.Context(), []byte{shard}, slices.Clone(files)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := x.Shard(t.Context(), shard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := slices.Clone(files)
+	for i := range want {
+		if want[i].Key == read.Key {
+			want[i].Used = 20 * n
 		}
-		got, err := x.Shard(t.Context(), shard)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := slices.Clone(files)
-		for i := range want {
-			if want[i].Key == read.Key {
-				want[i].Used = 20 * n
-			}
-		}
-		slices.SortFunc(want, func(a, b boltindex.Record) int { return bytes.Compare(a.Key[:], b.Key[:]) })
-		if !slices.Equal(got, want) {
-			t.Errorf("the shard holds %d records, want %d: %+v, %+v", len(got), len(want), got[:3], want[:3])
-		}
-		if slices.ContainsFunc(got, func(r boltindex.Record) bool { return r.Key == gone.Key }) {
-			t.Error("a file that is gone is in the index")
-		}
-		if got := status(t, x).Entries; got != n {
-			t.Errorf("%d entries, want %d: one went, one came", got, n)
-		}
-	})
+	}
+	slices.SortFunc(want, func(a, b boltindex.Record) int { return bytes.Compare(a.Key[:], b.Key[:]) })
+	if !slices.Equal(got, want) {
+		t.Errorf("the shard holds %d records, want %d: %+v, %+v", len(got), len(want), got[:3], want[:3])
+	}
+	if slices.ContainsFunc(got, func(r boltindex.Record) bool { return r.Key == gone.Key }) {
+		t.Error("a file that is gone is in the index")
+	}
+	if got := status(t, x).Entries; got != n {
+		t.Errorf("%d entries, want %d: one went, one came", got, n)
+	}
 }
 
 // TestModel compares the index with a map after random changes.

@@ -263,78 +263,80 @@ func TestNoJSON(t *testing.T) {
 }
 
 func TestProbes(t *testing.T) {
-	t.Run("once, at the same time, for all who ask", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			const n = 5
-			var ran atomic.Int32
-			var met sync.WaitGroup
-			met.Add(n)
-			var forms []cachectx.Form
-			for i := range n {
-				forms = append(forms, cachectx.Form{Name: fmt.Sprint(i), Group: cachectx.Compile, Probe: func(context.Context) (any, error) {
-					ran.Add(1)
-					met.Done()
-					met.Wait() // for all the others: one after the other they would wait for ever
-					return i, nil
-				}})
-			}
-			f := newForms(t, forms...)
-			var all sync.WaitGroup
-			for range 20 {
-				all.Go(func() { keyOf(t, f, cachectx.Schema{}) })
-			}
-			all.Wait()
-			if ran.Load() != n {
-				t.Errorf("%d probes ran, want %d", ran.Load(), n)
-			}
-		})
-	})
-	t.Run("C4 a probe that takes too long has failed, deaf or not", func(t *testing.T) {
-		for name, deaf := range map[string]bool{"listens": false, "deaf": true} {
-			synctest.Test(t, func(t *testing.T) {
-				release := make(chan struct{})
-				defer close(release)
-				forms, err := cachectx.New(cachectx.Options{Timeout: time.Minute}, cachectx.Form{Name: "slow", Group: cachectx.Runtime,
-					Probe: func(ctx context.Context) (any, error) {
-						if deaf {
-							<-release
-							return 1, nil
-						}
-						<-ctx.Done()
-						return nil, ctx.Err()
-					}})
-				if err != nil {
-					t.Fatal(err)
-				}
-				begin := time.Now()
-				got := isolationOf(t, forms, cachectx.Schema{})
-				if !strings.Contains(got, `{"slow":{"failed":"timeout"}}`) || time.Since(begin) != time.Minute {
-					t.Errorf("%s: %s after %v, want a timeout after 1m", name, got, time.Since(begin))
-				}
-			})
-		}
-	})
-	t.Run("C4 a caller that gives up is no failure of the probe", func(t *testing.T) {
+	t.Run("once, at the same time, for all who ask", func(t *testing.T) { synctest.Test(t, testProbeOnce) })
+	t.Run("C4 a probe that takes too long has failed, deaf or not", testProbeTooLong)
+	t.Run("C4 a caller that gives up is no failure of the probe", func(t *testing.T) { synctest.Test(t, testProbeGivenUp) })
+}
+
+func testProbeOnce(t *testing.T) {
+	const n = 5
+	var ran atomic.Int32
+	var met sync.WaitGroup
+	met.Add(n)
+	var forms []cachectx.Form
+	for i := range n {
+		forms = append(forms, cachectx.Form{Name: fmt.Sprint(i), Group: cachectx.Compile, Probe: func(context.Context) (any, error) {
+			ran.Add(1)
+			met.Done()
+			met.Wait() // for all the others: one after the other they would wait for ever
+			return i, nil
+		}})
+	}
+	f := newForms(t, forms...)
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() { keyOf(t, f, cachectx.Schema{}) })
+	}
+	all.Wait()
+	if ran.Load() != n {
+		t.Errorf("%d probes ran, want %d", ran.Load(), n)
+	}
+}
+
+func testProbeTooLong(t *testing.T) {
+	for name, deaf := range map[string]bool{"listens": false, "deaf": true} {
 		synctest.Test(t, func(t *testing.T) {
 			release := make(chan struct{})
-			forms := newForms(t, cachectx.Form{Name: "x", Group: cachectx.Runtime, Probe: func(ctx context.Context) (any, error) {
-				<-release
-				return "answer", ctx.Err()
-			}})
-			ctx, cancel := context.WithCancel(t.Context())
-			go func() {
-				synctest.Wait()
-				cancel()
-			}()
-			if _, err := forms.Key(ctx, cachectx.Schema{}); !errors.Is(err, context.Canceled) {
-				t.Errorf("error %v, want that of the context", err)
+			defer close(release)
+			forms, err := cachectx.New(cachectx.Options{Timeout: time.Minute}, cachectx.Form{Name: "slow", Group: cachectx.Runtime,
+				Probe: func(ctx context.Context) (any, error) {
+					if deaf {
+						<-release
+						return 1, nil
+					}
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}})
+			if err != nil {
+				t.Fatal(err)
 			}
-			close(release)
-			if got := isolationOf(t, forms, cachectx.Schema{}); !strings.Contains(got, `{"x":{"value":"answer"}}`) {
-				t.Errorf("who asks later is told %s", got)
+			begin := time.Now()
+			got := isolationOf(t, forms, cachectx.Schema{})
+			if !strings.Contains(got, `{"slow":{"failed":"timeout"}}`) || time.Since(begin) != time.Minute {
+				t.Errorf("%s: %s after %v, want a timeout after 1m", name, got, time.Since(begin))
 			}
 		})
-	})
+	}
+}
+
+func testProbeGivenUp(t *testing.T) {
+	release := make(chan struct{})
+	forms := newForms(t, cachectx.Form{Name: "x", Group: cachectx.Runtime, Probe: func(ctx context.Context) (any, error) {
+		<-release
+		return "answer", ctx.Err()
+	}})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		synctest.Wait()
+		cancel()
+	}()
+	if _, err := forms.Key(ctx, cachectx.Schema{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that of the context", err)
+	}
+	close(release)
+	if got := isolationOf(t, forms, cachectx.Schema{}); !strings.Contains(got, `{"x":{"value":"answer"}}`) {
+		t.Errorf("who asks later is told %s", got)
+	}
 }
 
 func TestNew(t *testing.T) {

@@ -84,25 +84,27 @@ func TestJobDifferent(t *testing.T) {
 	})
 }
 
+// wantRefused fails the test unless a job has no key, with the option that is to blame.
+func wantRefused(t *testing.T, j cachectx.Job) {
+	t.Helper()
+	key, err := j.Key()
+	var refused *cachectx.RefusedError
+	if !errors.As(err, &refused) || refused.Option == "" || refused.Why == "" || key != "" || !strings.Contains(err.Error(), refused.Option) {
+		t.Errorf("%q: key %q, error %v; want a refusal that names the option", j.Args, key, err)
+	}
+}
+
 // TestJobRefuses is C6.
 func TestJobRefuses(t *testing.T) {
-	refused := func(t *testing.T, j cachectx.Job) {
-		t.Helper()
-		key, err := j.Key()
-		var refused *cachectx.RefusedError
-		if !errors.As(err, &refused) || refused.Option == "" || refused.Why == "" || key != "" || !strings.Contains(err.Error(), refused.Option) {
-			t.Errorf("%q: key %q, error %v; want a refusal that names the option", j.Args, key, err)
-		}
-	}
 	for _, args := range []string{
 		"-I/usr/x", "-I other", "-isystem other", "-include x.h", "-imacros x.h", "--sysroot=/r", "-isysroot /r", "-L other", "-lm", "-B other",
 		"-T script", "-specs=x", "-include-pch x.pch", "other.c", "-march=native", "-mtune=native",
 	} {
 		t.Run("C6 an input, "+args, func(t *testing.T) {
 			j := job("-c a.c " + args)
-			refused(t, j)
+			wantRefused(t, j)
 			j.KeepsSideFiles = true
-			refused(t, j)
+			wantRefused(t, j)
 			j.Extra = "digest"
 			j.KeepsSideFiles = false
 			before := jobKey(t, j)
@@ -118,9 +120,9 @@ func TestJobRefuses(t *testing.T) {
 	} {
 		t.Run("C6 a side file, "+args, func(t *testing.T) {
 			j := job("-c a.c " + args)
-			refused(t, j)
+			wantRefused(t, j)
 			j.Extra = "digest" // brings back no file
-			refused(t, j)
+			wantRefused(t, j)
 			j.KeepsSideFiles = true
 			named := jobKey(t, j)
 			j.Args = append(j.Args, "-o", "x.o")
@@ -134,9 +136,9 @@ func TestJobRefuses(t *testing.T) {
 	} {
 		t.Run("C6 who knows, "+args, func(t *testing.T) {
 			j := job("-c a.c " + args)
-			refused(t, j)
+			wantRefused(t, j)
 			j.Extra = "digest"
-			refused(t, j)
+			wantRefused(t, j)
 			j.KeepsSideFiles = true
 			jobKey(t, j)
 		})
@@ -145,19 +147,21 @@ func TestJobRefuses(t *testing.T) {
 		for _, args := range []string{"@more", "-I", "-c a.c -D"} {
 			j := job(args)
 			j.Extra, j.KeepsSideFiles = "digest", true
-			refused(t, j)
+			wantRefused(t, j)
 		}
 	})
-	t.Run("no tool, no text", func(t *testing.T) {
-		j := job("-c a.c")
-		j.Tool = ""
-		if _, err := j.Key(); err == nil {
-			t.Error("a key without a tool")
-		}
-		if _, err := (cachectx.Job{Tool: "t", Args: []string{"-D\xff"}}).Key(); err == nil {
-			t.Error("a key of what is not UTF-8")
-		}
-	})
+	t.Run("no tool, no text", testNoTool)
+}
+
+func testNoTool(t *testing.T) {
+	j := job("-c a.c")
+	j.Tool = ""
+	if _, err := j.Key(); err == nil {
+		t.Error("a key without a tool")
+	}
+	if _, err := (cachectx.Job{Tool: "t", Args: []string{"-D\xff"}}).Key(); err == nil {
+		t.Error("a key of what is not UTF-8")
+	}
 }
 
 // FuzzJob holds that no arguments make the key builder panic, and that it never

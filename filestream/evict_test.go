@@ -132,35 +132,8 @@ func TestCap(t *testing.T) {
 }
 
 func TestRecency(t *testing.T) {
-	t.Run("F6 a read counts at once in this process", func(t *testing.T) {
-		dir, clock := t.TempDir(), newClock()
-		each := fill(t, dir, clock.now(), ten...)
-		c := openIn(t, dir, filestream.Options{MaxBytes: 5 * each, Clock: clock.now, Grace: 1000 * time.Hour})
-		for _, name := range []string{"c", "a"} {
-			wantHit(t, c, name, blocks(1, name))
-		}
-		evict(t, c)
-		if got, want := present(dir, ten...), "a c i j"; got != want {
-			t.Errorf("left are %s, want %s", got, want)
-		}
-	})
-	t.Run("F6 a read counts for other processes", func(t *testing.T) {
-		dir, clock := t.TempDir(), newClock()
-		each := fill(t, dir, clock.now(), ten...)
-		opts := filestream.Options{MaxBytes: 5 * each, Clock: clock.now}
-		reader, other := openIn(t, dir, opts), openIn(t, dir, opts)
-		wantHit(t, reader, "c", blocks(1, "c"))
-		if _, err := reader.Stat(t.Context(), named("b")); err != nil { // which is no use
-			t.Error(err)
-		}
-		_, err := reader.VerifyAll(t.Context(), true, nil) // nor is this
-		mustDo(t, err)
-		reader.Tell()
-		evict(t, other)
-		if got, want := present(dir, ten...), "c h i j"; got != want {
-			t.Errorf("left are %s, want %s", got, want)
-		}
-	})
+	t.Run("F6 a read counts at once in this process", testReadCountsHere)
+	t.Run("F6 a read counts for other processes", testReadCountsElsewhere)
 	for _, test := range []struct {
 		age  time.Duration
 		want bool
@@ -193,6 +166,37 @@ func TestRecency(t *testing.T) {
 			t.Errorf("left are %s, want %s", got, want)
 		}
 	})
+}
+
+func testReadCountsHere(t *testing.T) {
+	dir, clock := t.TempDir(), newClock()
+	each := fill(t, dir, clock.now(), ten...)
+	c := openIn(t, dir, filestream.Options{MaxBytes: 5 * each, Clock: clock.now, Grace: 1000 * time.Hour})
+	for _, name := range []string{"c", "a"} {
+		wantHit(t, c, name, blocks(1, name))
+	}
+	evict(t, c)
+	if got, want := present(dir, ten...), "a c i j"; got != want {
+		t.Errorf("left are %s, want %s", got, want)
+	}
+}
+
+func testReadCountsElsewhere(t *testing.T) {
+	dir, clock := t.TempDir(), newClock()
+	each := fill(t, dir, clock.now(), ten...)
+	opts := filestream.Options{MaxBytes: 5 * each, Clock: clock.now}
+	reader, other := openIn(t, dir, opts), openIn(t, dir, opts)
+	wantHit(t, reader, "c", blocks(1, "c"))
+	if _, err := reader.Stat(t.Context(), named("b")); err != nil { // which is no use
+		t.Error(err)
+	}
+	_, err := reader.VerifyAll(t.Context(), true, nil) // nor is this
+	mustDo(t, err)
+	reader.Tell()
+	evict(t, other)
+	if got, want := present(dir, ten...), "c h i j"; got != want {
+		t.Errorf("left are %s, want %s", got, want)
+	}
 }
 
 func TestBadOptions(t *testing.T) {

@@ -81,170 +81,190 @@ func counted(op string, n *atomic.Int64) vfs.FS {
 }
 
 func TestIndexed(t *testing.T) {
-	t.Run("F9 an eviction looks at no more files than go, and lists none", func(t *testing.T) {
-		dir, clock := t.TempDir(), newClock()
-		var all []string
-		for i := range 400 {
-			all = append(all, fmt.Sprint("entry ", i))
+	t.Run("F9 an eviction looks at no more files than go, and lists none", testEvictionLooks)
+	t.Run("F9 at the cap no Put lists a directory", testPutAtTheCap)
+	t.Run("F6 what another process stored, used and removed is known after its flush", testOthersFlush)
+	t.Run("F6 a hit asks the system for nothing more because of recency", testHitCalls)
+	t.Run("F6 what was used by its file's time alone comes later", testUsedByFileTime)
+	t.Run("F7 an entry that was replaced since the index learned of it stays", testReplacedSince)
+	t.Run("F8 entries that were removed by hand are counted off", testRemovedByHand)
+	t.Run("F8 what a killed process did not tell is found within a day", testUntoldInADay)
+	t.Run("F8 what a killed process did not tell is found at the next eviction", testUntoldAtEviction)
+	t.Run("foreign files are left alone", testForeignFiles)
+}
+
+func testEvictionLooks(t *testing.T) {
+	dir, clock := t.TempDir(), newClock()
+	var all []string
+	for i := range 400 {
+		all = append(all, fmt.Sprint("entry ", i))
+	}
+	each := fill(t, dir, clock.now(), all...)
+	mustDo(t, openIn(t, dir, filestream.Options{Clock: clock.now}).Tend(t.Context()))
+	var looks, lists atomic.Int64
+	both := faultfs.New(counted("stat", &looks), func(call faultfs.Call) error {
+		if call.Op == "readdir" && strings.Contains(call.Path, "entries") {
+			lists.Add(1)
 		}
-		each := fill(t, dir, clock.now(), all...)
-		mustDo(t, openIn(t, dir, filestream.Options{Clock: clock.now}).Tend(t.Context()))
-		var looks, lists atomic.Int64
-		both := faultfs.New(counted("stat", &looks), func(call faultfs.Call) error {
-			if call.Op == "readdir" && strings.Contains(call.Path, "entries") {
-				lists.Add(1)
-			}
-			return nil
-		})
-		done := evict(t, openOn(t, dir, filestream.Options{MaxBytes: 399 * each, Clock: clock.now}, both))
-		if done.Entries != 41 || present(dir, all[:41]...) != "" || !exists(entryPath(dir, named(all[41]))) {
-			t.Errorf("Evict: %+v, want the oldest tenth gone", done)
-		}
-		if got := looks.Load(); got > 2*41+1 || lists.Load() != 0 {
-			t.Errorf("%d looks at files and %d lists of directories to remove 41 of 400", got, lists.Load())
-		}
-		wantIndex(t, dir)
+		return nil
 	})
-	t.Run("F9 at the cap no Put lists a directory", func(t *testing.T) {
-		clock := newClock()
-		dir, each := indexed(t, clock)
-		var lists atomic.Int64
-		c := openOn(t, dir, filestream.Options{MaxBytes: 50 * each, Clock: clock.now}, counted("readdir", &lists))
-		for i := range 200 {
-			put(t, c, fmt.Sprint("new ", i), blocks(1, "n"))
-			c.Wait()
+	done := evict(t, openOn(t, dir, filestream.Options{MaxBytes: 399 * each, Clock: clock.now}, both))
+	if done.Entries != 41 || present(dir, all[:41]...) != "" || !exists(entryPath(dir, named(all[41]))) {
+		t.Errorf("Evict: %+v, want the oldest tenth gone", done)
+	}
+	if got := looks.Load(); got > 2*41+1 || lists.Load() != 0 {
+		t.Errorf("%d looks at files and %d lists of directories to remove 41 of 400", got, lists.Load())
+	}
+	wantIndex(t, dir)
+}
+
+func testPutAtTheCap(t *testing.T) {
+	clock := newClock()
+	dir, each := indexed(t, clock)
+	var lists atomic.Int64
+	c := openOn(t, dir, filestream.Options{MaxBytes: 50 * each, Clock: clock.now}, counted("readdir", &lists))
+	for i := range 200 {
+		put(t, c, fmt.Sprint("new ", i), blocks(1, "n"))
+		c.Wait()
+	}
+	if usage, err := c.Usage(t.Context(), nil); err != nil || usage.Bytes > 50*each || usage.Entries < 40 {
+		t.Errorf("Usage: %+v and error %v", usage, err)
+	}
+	if lists.Load() != 1 { // by Usage, for what directories take
+		t.Errorf("directories were listed %d times", lists.Load())
+	}
+}
+
+func testOthersFlush(t *testing.T) {
+	clock := newClock()
+	dir, each := indexed(t, clock)
+	other := openIn(t, dir, filestream.Options{Clock: clock.now})
+	wantHit(t, other, "a", blocks(1, "a"))
+	put(t, other, "new", blocks(1, "n"))
+	mustDo(t, other.Delete(t.Context(), named("c")), other.Close())
+	evict(t, openIn(t, dir, filestream.Options{MaxBytes: 4 * each, Clock: clock.now}))
+	if got, want := present(dir, append(ten, "new")...), "a j new"; got != want {
+		t.Errorf("left are %s, want %s", got, want)
+	}
+	wantIndex(t, dir)
+}
+
+func testHitCalls(t *testing.T) {
+	clock := newClock()
+	dir, _ := indexed(t, clock)
+	calls := []string{}
+	c := openOn(t, dir, filestream.Options{Clock: clock.now}, faultfs.New(vfs.OS{}, func(call faultfs.Call) error {
+		calls = append(calls, call.Op)
+		return nil
+	}))
+	calls = nil
+	wantHit(t, c, "a", blocks(1, "a"))
+	if want := []string{"open", "stat", "attr", "read", "close"}; !slices.Equal(calls, want) {
+		t.Errorf("a Get does %v, want %v", calls, want)
+	}
+	mustDo(t, c.Close())
+	if info, err := (vfs.OS{}).Stat(entryPath(dir, named("a"))); err != nil || info.Accessed != clock.now().UnixNano() {
+		t.Errorf("after Close the file was last used at %v, error %v", time.Unix(0, info.Accessed), err)
+	}
+}
+
+func testUsedByFileTime(t *testing.T) {
+	clock := newClock()
+	dir, each := indexed(t, clock)
+	at := clock.now().Add(-time.Minute)
+	setUsed(t, dir, "a", at, clock.now().Add(-10*time.Hour-9*time.Minute))
+	done := evict(t, openIn(t, dir, filestream.Options{MaxBytes: 5 * each, Clock: clock.now}))
+	if got, want := present(dir, ten...), "a h i j"; got != want || done.Entries != 6 {
+		t.Errorf("left are %s after %+v, want %s", got, done, want)
+	}
+	done = evict(t, openIn(t, dir, filestream.Options{MaxBytes: each, Clock: clock.now}))
+	if done.Entries != 4 || done.Left != 0 {
+		t.Errorf("%+v, want all of them gone", done)
+	}
+	wantIndex(t, dir)
+}
+
+func testReplacedSince(t *testing.T) {
+	clock := newClock()
+	dir, each := indexed(t, clock)
+	writeFile(t, entryPath(dir, named("a")), blocks(1, "A")) // by another tool
+	evict(t, openIn(t, dir, filestream.Options{MaxBytes: 5 * each, Clock: clock.now}))
+	if got, want := present(dir, ten...), "a h i j"; got != want {
+		t.Errorf("left are %s, want %s", got, want)
+	}
+	wantIndex(t, dir)
+}
+
+func testRemovedByHand(t *testing.T) {
+	clock := newClock()
+	dir, each := indexed(t, clock)
+	mustDo(t, os.Remove(entryPath(dir, named("a"))), os.Remove(entryPath(dir, named("b"))))
+	done := evict(t, openIn(t, dir, filestream.Options{MaxBytes: 9 * each, Clock: clock.now}))
+	if done.Entries != 0 || done.Left != 8*each {
+		t.Errorf("Evict: %+v, want nothing gone and 8 left", done)
+	}
+	wantIndex(t, dir)
+}
+
+func testUntoldInADay(t *testing.T) {
+	clock := newClock()
+	dir, each := indexed(t, clock)
+	quiet := openIn(t, dir, filestream.Options{Index: filestream.IndexNone, Clock: clock.now})
+	put(t, quiet, "untold", blocks(1, "u"))
+	mustDo(t, quiet.Close())
+	clock.add(25 * time.Hour)
+	c := openIn(t, dir, filestream.Options{Clock: clock.now})
+	if usage, err := c.Usage(t.Context(), nil); err != nil || usage.Entries != 11 || usage.Bytes != 11*each {
+		t.Errorf("Usage: %+v and error %v", usage, err)
+	}
+	wantIndex(t, dir)
+}
+
+func testUntoldAtEviction(t *testing.T) {
+	clock := newClock()
+	dir, each := indexed(t, clock)
+	writer := child(t, "write for ever", dir, 1)
+	stdout, err := writer.StdoutPipe()
+	mustDo(t, err, writer.Start())
+	_, err = io.CopyN(io.Discard, stdout, 20)
+	mustDo(t, err, writer.Process.Kill())
+	if err := writer.Wait(); err == nil {
+		t.Fatal("a killed process ended well")
+	}
+	c := openIn(t, dir, filestream.Options{Clock: clock.now})
+	usage, err := c.Usage(t.Context(), nil)
+	n, lenErr := c.Len(t.Context())
+	if err != nil || lenErr != nil || usage.Entries != n || n <= 10 || usage.Bytes < int64(n)*each || !usage.Index.Used {
+		t.Errorf("Usage: %+v and error %v, want %d entries", usage, err, n)
+	}
+	wantIndex(t, dir)
+	for _, left := range []string{"suspect", "running/" + fmt.Sprint(writer.Process.Pid) + "-1"} {
+		if exists(filepath.Join(dir, "state", left)) {
+			t.Errorf("%s is still there", left)
 		}
-		if usage, err := c.Usage(t.Context(), nil); err != nil || usage.Bytes > 50*each || usage.Entries < 40 {
-			t.Errorf("Usage: %+v and error %v", usage, err)
+	}
+}
+
+func testForeignFiles(t *testing.T) {
+	clock := newClock()
+	dir, _ := indexed(t, clock)
+	foreign := []string{
+		filepath.Join(dir, "entries", "README"), filepath.Join(dir, "entries", "zz", "file"),
+		filepath.Join(dir, "entries", "00", "short"), filepath.Join(dir, "tmp", "young"), filepath.Join(dir, "mine"),
+	}
+	for _, path := range foreign {
+		writeFile(t, path, "mine")
+		mustDo(t, os.Chtimes(path, time.Now(), time.Now().Add(-time.Minute)))
+	}
+	evict(t, openIn(t, dir, filestream.Options{MaxBytes: 1, Clock: clock.now}))
+	for _, path := range foreign {
+		if !exists(path) {
+			t.Errorf("%s is gone", path)
 		}
-		if lists.Load() != 1 { // by Usage, for what directories take
-			t.Errorf("directories were listed %d times", lists.Load())
-		}
-	})
-	t.Run("F6 what another process stored, used and removed is known after its flush", func(t *testing.T) {
-		clock := newClock()
-		dir, each := indexed(t, clock)
-		other := openIn(t, dir, filestream.Options{Clock: clock.now})
-		wantHit(t, other, "a", blocks(1, "a"))
-		put(t, other, "new", blocks(1, "n"))
-		mustDo(t, other.Delete(t.Context(), named("c")), other.Close())
-		evict(t, openIn(t, dir, filestream.Options{MaxBytes: 4 * each, Clock: clock.now}))
-		if got, want := present(dir, append(ten, "new")...), "a j new"; got != want {
-			t.Errorf("left are %s, want %s", got, want)
-		}
-		wantIndex(t, dir)
-	})
-	t.Run("F6 a hit asks the system for nothing more because of recency", func(t *testing.T) {
-		clock := newClock()
-		dir, _ := indexed(t, clock)
-		calls := []string{}
-		c := openOn(t, dir, filestream.Options{Clock: clock.now}, faultfs.New(vfs.OS{}, func(call faultfs.Call) error {
-			calls = append(calls, call.Op)
-			return nil
-		}))
-		calls = nil
-		wantHit(t, c, "a", blocks(1, "a"))
-		if want := []string{"open", "stat", "attr", "read", "close"}; !slices.Equal(calls, want) {
-			t.Errorf("a Get does %v, want %v", calls, want)
-		}
-		mustDo(t, c.Close())
-		if info, err := (vfs.OS{}).Stat(entryPath(dir, named("a"))); err != nil || info.Accessed != clock.now().UnixNano() {
-			t.Errorf("after Close the file was last used at %v, error %v", time.Unix(0, info.Accessed), err)
-		}
-	})
-	t.Run("F6 what was used by its file's time alone comes later", func(t *testing.T) {
-		clock := newClock()
-		dir, each := indexed(t, clock)
-		at := clock.now().Add(-time.Minute)
-		setUsed(t, dir, "a", at, clock.now().Add(-10*time.Hour-9*time.Minute))
-		done := evict(t, openIn(t, dir, filestream.Options{MaxBytes: 5 * each, Clock: clock.now}))
-		if got, want := present(dir, ten...), "a h i j"; got != want || done.Entries != 6 {
-			t.Errorf("left are %s after %+v, want %s", got, done, want)
-		}
-		done = evict(t, openIn(t, dir, filestream.Options{MaxBytes: each, Clock: clock.now}))
-		if done.Entries != 4 || done.Left != 0 {
-			t.Errorf("%+v, want all of them gone", done)
-		}
-		wantIndex(t, dir)
-	})
-	t.Run("F7 an entry that was replaced since the index learned of it stays", func(t *testing.T) {
-		clock := newClock()
-		dir, each := indexed(t, clock)
-		writeFile(t, entryPath(dir, named("a")), blocks(1, "A")) // by another tool
-		evict(t, openIn(t, dir, filestream.Options{MaxBytes: 5 * each, Clock: clock.now}))
-		if got, want := present(dir, ten...), "a h i j"; got != want {
-			t.Errorf("left are %s, want %s", got, want)
-		}
-		wantIndex(t, dir)
-	})
-	t.Run("F8 entries that were removed by hand are counted off", func(t *testing.T) {
-		clock := newClock()
-		dir, each := indexed(t, clock)
-		mustDo(t, os.Remove(entryPath(dir, named("a"))), os.Remove(entryPath(dir, named("b"))))
-		done := evict(t, openIn(t, dir, filestream.Options{MaxBytes: 9 * each, Clock: clock.now}))
-		if done.Entries != 0 || done.Left != 8*each {
-			t.Errorf("Evict: %+v, want nothing gone and 8 left", done)
-		}
-		wantIndex(t, dir)
-	})
-	t.Run("F8 what a killed process did not tell is found within a day", func(t *testing.T) {
-		clock := newClock()
-		dir, each := indexed(t, clock)
-		quiet := openIn(t, dir, filestream.Options{Index: filestream.IndexNone, Clock: clock.now})
-		put(t, quiet, "untold", blocks(1, "u"))
-		mustDo(t, quiet.Close())
-		clock.add(25 * time.Hour)
-		c := openIn(t, dir, filestream.Options{Clock: clock.now})
-		if usage, err := c.Usage(t.Context(), nil); err != nil || usage.Entries != 11 || usage.Bytes != 11*each {
-			t.Errorf("Usage: %+v and error %v", usage, err)
-		}
-		wantIndex(t, dir)
-	})
-	t.Run("F8 what a killed process did not tell is found at the next eviction", func(t *testing.T) {
-		clock := newClock()
-		dir, each := indexed(t, clock)
-		writer := child(t, "write for ever", dir, 1)
-		stdout, err := writer.StdoutPipe()
-		mustDo(t, err, writer.Start())
-		_, err = io.CopyN(io.Discard, stdout, 20)
-		mustDo(t, err, writer.Process.Kill())
-		if err := writer.Wait(); err == nil {
-			t.Fatal("a killed process ended well")
-		}
-		c := openIn(t, dir, filestream.Options{Clock: clock.now})
-		usage, err := c.Usage(t.Context(), nil)
-		n, lenErr := c.Len(t.Context())
-		if err != nil || lenErr != nil || usage.Entries != n || n <= 10 || usage.Bytes < int64(n)*each || !usage.Index.Used {
-			t.Errorf("Usage: %+v and error %v, want %d entries", usage, err, n)
-		}
-		wantIndex(t, dir)
-		for _, left := range []string{"suspect", "running/" + fmt.Sprint(writer.Process.Pid) + "-1"} {
-			if exists(filepath.Join(dir, "state", left)) {
-				t.Errorf("%s is still there", left)
-			}
-		}
-	})
-	t.Run("foreign files are left alone", func(t *testing.T) {
-		clock := newClock()
-		dir, _ := indexed(t, clock)
-		foreign := []string{
-			filepath.Join(dir, "entries", "README"), filepath.Join(dir, "entries", "zz", "file"),
-			filepath.Join(dir, "entries", "00", "short"), filepath.Join(dir, "tmp", "young"), filepath.Join(dir, "mine"),
-		}
-		for _, path := range foreign {
-			writeFile(t, path, "mine")
-			mustDo(t, os.Chtimes(path, time.Now(), time.Now().Add(-time.Minute)))
-		}
-		evict(t, openIn(t, dir, filestream.Options{MaxBytes: 1, Clock: clock.now}))
-		for _, path := range foreign {
-			if !exists(path) {
-				t.Errorf("%s is gone", path)
-			}
-		}
-		if got := present(dir, ten...); got != "" {
-			t.Errorf("left are %s", got)
-		}
-	})
+	}
+	if got := present(dir, ten...); got != "" {
+		t.Errorf("left are %s", got)
+	}
 }
 
 // TestTelling holds when processes learn of each other.
@@ -338,40 +358,44 @@ func TestIndexDamage(t *testing.T) {
 			wantIndex(t, dir)
 		})
 	}
-	t.Run("its lock held for ever", func(t *testing.T) {
-		clock := newClock()
-		dir, each := indexed(t, clock)
-		synctest.Test(t, func(t *testing.T) {
-			lock := flock.New(indexPath(dir) + ".lock")
-			mustDo(t, lock.Lock())
-			defer lock.Close()
-			c, err := filestream.Open(t.Context(), dir, filestream.Options{MaxBytes: 8 * each, Clock: clock.now})
-			mustDo(t, err)
-			put(t, c, "new", blocks(1, "n"))
-			wantHit(t, c, "new", blocks(1, "n"))
-			usage, err := c.Usage(t.Context(), nil)
-			if err != nil || usage.Index.Used || !strings.Contains(usage.Index.Why, "lock") {
-				t.Errorf("Usage: %+v and error %v, want that it says that the index is locked", usage, err)
-			}
-			if done := evict(t, c); done.Left > 8*each || exists(entryPath(dir, named("a"))) {
-				t.Errorf("Evict: %+v, want an eviction by the files alone", done)
-			}
-			mustDo(t, c.Close())
-		})
-		wantIndex(t, dir)
-	})
-	t.Run("switched off", func(t *testing.T) {
-		dir := t.TempDir()
-		each := fill(t, dir, time.Now(), ten...)
-		c := openIn(t, dir, filestream.Options{Index: filestream.IndexNone, MaxBytes: 5 * each})
-		if done := evict(t, c); done.Left > 5*each {
-			t.Errorf("Evict: %+v", done)
-		}
+	t.Run("its lock held for ever", testIndexLocked)
+	t.Run("switched off", testIndexOff)
+}
+
+func testIndexLocked(t *testing.T) {
+	clock := newClock()
+	dir, each := indexed(t, clock)
+	synctest.Test(t, func(t *testing.T) {
+		lock := flock.New(indexPath(dir) + ".lock")
+		mustDo(t, lock.Lock())
+		defer lock.Close()
+		c, err := filestream.Open(t.Context(), dir, filestream.Options{MaxBytes: 8 * each, Clock: clock.now})
+		mustDo(t, err)
+		put(t, c, "new", blocks(1, "n"))
+		wantHit(t, c, "new", blocks(1, "n"))
 		usage, err := c.Usage(t.Context(), nil)
-		if err != nil || usage.Index.Used || !strings.Contains(usage.Index.Why, "switched off") || exists(indexPath(dir)) {
-			t.Errorf("Usage: %+v and error %v", usage, err)
+		if err != nil || usage.Index.Used || !strings.Contains(usage.Index.Why, "lock") {
+			t.Errorf("Usage: %+v and error %v, want that it says that the index is locked", usage, err)
 		}
+		if done := evict(t, c); done.Left > 8*each || exists(entryPath(dir, named("a"))) {
+			t.Errorf("Evict: %+v, want an eviction by the files alone", done)
+		}
+		mustDo(t, c.Close())
 	})
+	wantIndex(t, dir)
+}
+
+func testIndexOff(t *testing.T) {
+	dir := t.TempDir()
+	each := fill(t, dir, time.Now(), ten...)
+	c := openIn(t, dir, filestream.Options{Index: filestream.IndexNone, MaxBytes: 5 * each})
+	if done := evict(t, c); done.Left > 5*each {
+		t.Errorf("Evict: %+v", done)
+	}
+	usage, err := c.Usage(t.Context(), nil)
+	if err != nil || usage.Index.Used || !strings.Contains(usage.Index.Why, "switched off") || exists(indexPath(dir)) {
+		t.Errorf("Usage: %+v and error %v", usage, err)
+	}
 }
 
 // TestLimits holds the limits besides the bytes.
@@ -416,34 +440,38 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a full disk starts an eviction", func(t *testing.T) {
+	t.Run("a full disk starts an eviction", testFullDisk)
+	t.Run("a plan removes nothing", testPlan)
+}
+
+func testFullDisk(t *testing.T) {
+	dir, clock := t.TempDir(), newClock()
+	each := fill(t, dir, clock.now(), ten...)
+	disk := &smallDisk{FS: vfs.OS{}, dir: dir, size: 10 * each, full: true}
+	c := openOn(t, dir, filestream.Options{Clock: clock.now}, disk)
+	if err := c.Put(t.Context(), named("new"), interfaces.Text(oldBody)); err == nil {
+		t.Error("a Put on a full disk: no error")
+	}
+	c.Wait()
+	if got := present(dir, ten...); got != "" { // since it is less than what is wanted free
+		t.Errorf("left are %s", got)
+	}
+}
+
+func testPlan(t *testing.T) {
+	for _, index := range []filestream.Index{filestream.IndexBolt, filestream.IndexNone} {
 		dir, clock := t.TempDir(), newClock()
 		each := fill(t, dir, clock.now(), ten...)
-		disk := &smallDisk{FS: vfs.OS{}, dir: dir, size: 10 * each, full: true}
-		c := openOn(t, dir, filestream.Options{Clock: clock.now}, disk)
-		if err := c.Put(t.Context(), named("new"), interfaces.Text(oldBody)); err == nil {
-			t.Error("a Put on a full disk: no error")
-		}
-		c.Wait()
-		if got := present(dir, ten...); got != "" { // since it is less than what is wanted free
+		c := openIn(t, dir, filestream.Options{MaxBytes: 8 * each, Index: index, Clock: clock.now})
+		plan, err := c.PlanEviction(t.Context(), nil)
+		mustDo(t, err)
+		if got := present(dir, ten...); got != strings.Join(ten, " ") {
 			t.Errorf("left are %s", got)
 		}
-	})
-	t.Run("a plan removes nothing", func(t *testing.T) {
-		for _, index := range []filestream.Index{filestream.IndexBolt, filestream.IndexNone} {
-			dir, clock := t.TempDir(), newClock()
-			each := fill(t, dir, clock.now(), ten...)
-			c := openIn(t, dir, filestream.Options{MaxBytes: 8 * each, Index: index, Clock: clock.now})
-			plan, err := c.PlanEviction(t.Context(), nil)
-			mustDo(t, err)
-			if got := present(dir, ten...); got != strings.Join(ten, " ") {
-				t.Errorf("left are %s", got)
-			}
-			if done := evict(t, c); done != plan || done.Entries != 3 {
-				t.Errorf("the plan was %+v, and done was %+v", plan, done)
-			}
+		if done := evict(t, c); done != plan || done.Entries != 3 {
+			t.Errorf("the plan was %+v, and done was %+v", plan, done)
 		}
-	})
+	}
 }
 
 // smallDisk is a disk of a size.

@@ -138,131 +138,143 @@ func TestGrace(t *testing.T) {
 			}
 		})
 	}
-	t.Run("goes when its grace is over", func(t *testing.T) {
-		dir, clock := t.TempDir(), newClock()
-		each := fill(t, dir, clock.now(), ten...)
-		opts := filestream.Options{MaxBytes: 3 * each, Clock: clock.now}
-		c := openIn(t, dir, opts)
-		handOut(t, c, "a")
-		mustDo(t, c.Close())
-		clock.add(91 * time.Minute) // exact to half of Grace
-		for _, name := range []string{"h", "i", "j"} {
-			setUsed(t, dir, name, clock.now(), clock.now())
-		}
-		evict(t, openIn(t, dir, opts))
-		if exists(entryPath(dir, named("a"))) {
-			t.Error("still there after its grace")
-		}
-	})
-	t.Run("when everything is kept the statistics say so", func(t *testing.T) {
-		dir, clock := t.TempDir(), newClock()
-		each := fill(t, dir, clock.now(), ten...)
-		c := openIn(t, dir, filestream.Options{MaxBytes: 3 * each, Clock: clock.now})
-		for _, name := range ten {
-			handOut(t, c, name)
-		}
-		want := filestream.Evicted{Left: 10 * each, Kept: 10 * each}
-		if done := evict(t, c); done != want {
-			t.Errorf("Evict: %+v, want %+v", done, want)
-		}
-	})
-	t.Run("Clear and Delete do not wait for it", func(t *testing.T) {
-		c := openIn(t, t.TempDir(), filestream.Options{})
-		put(t, c, "a", "body")
-		put(t, c, "b", "body")
-		handOut(t, c, "a")
-		handOut(t, c, "b")
-		mustDo(t, c.Delete(t.Context(), named("a")), c.Clear(t.Context()))
-		if left := present(c.Dir(), "a", "b"); left != "" {
-			t.Errorf("left are %s", left)
-		}
-	})
+	t.Run("goes when its grace is over", testGraceOver)
+	t.Run("when everything is kept the statistics say so", testAllIsKept)
+	t.Run("Clear and Delete do not wait for it", testGraceNotForRemoval)
+}
+
+func testGraceOver(t *testing.T) {
+	dir, clock := t.TempDir(), newClock()
+	each := fill(t, dir, clock.now(), ten...)
+	opts := filestream.Options{MaxBytes: 3 * each, Clock: clock.now}
+	c := openIn(t, dir, opts)
+	handOut(t, c, "a")
+	mustDo(t, c.Close())
+	clock.add(91 * time.Minute) // exact to half of Grace
+	for _, name := range []string{"h", "i", "j"} {
+		setUsed(t, dir, name, clock.now(), clock.now())
+	}
+	evict(t, openIn(t, dir, opts))
+	if exists(entryPath(dir, named("a"))) {
+		t.Error("still there after its grace")
+	}
+}
+
+func testAllIsKept(t *testing.T) {
+	dir, clock := t.TempDir(), newClock()
+	each := fill(t, dir, clock.now(), ten...)
+	c := openIn(t, dir, filestream.Options{MaxBytes: 3 * each, Clock: clock.now})
+	for _, name := range ten {
+		handOut(t, c, name)
+	}
+	want := filestream.Evicted{Left: 10 * each, Kept: 10 * each}
+	if done := evict(t, c); done != want {
+		t.Errorf("Evict: %+v, want %+v", done, want)
+	}
+}
+
+func testGraceNotForRemoval(t *testing.T) {
+	c := openIn(t, t.TempDir(), filestream.Options{})
+	put(t, c, "a", "body")
+	put(t, c, "b", "body")
+	handOut(t, c, "a")
+	handOut(t, c, "b")
+	mustDo(t, c.Delete(t.Context(), named("a")), c.Clear(t.Context()))
+	if left := present(c.Dir(), "a", "b"); left != "" {
+		t.Errorf("left are %s", left)
+	}
 }
 
 func TestKeeper(t *testing.T) {
-	t.Run("handed out is kept for as long as the cache is open", func(t *testing.T) {
-		dir, start := t.TempDir(), time.Now()
-		each := fill(t, dir, start, ten...)
-		synctest.Test(t, func(t *testing.T) {
-			bubble := time.Now()
-			opts := filestream.Options{MaxBytes: 3 * each, Clock: func() time.Time { return start.Add(time.Since(bubble)) }}
-			c, err := filestream.Open(t.Context(), dir, opts)
-			mustDo(t, err)
-			other, err := filestream.Open(t.Context(), dir, opts)
-			mustDo(t, err)
-			writer, err := filestream.Open(t.Context(), dir, filestream.Options{})
-			mustDo(t, err)
-			// others puts three entries that are used now.
-			others := func(names ...string) {
-				for _, name := range names {
-					put(t, writer, name, blocks(1, name))
-					setUsed(t, dir, name, opts.Clock(), opts.Clock())
-				}
-				writer.Tell()
-				evict(t, other)
-			}
-			handOut(t, c, "a")
-			wantHit(t, c, "b", blocks(1, "b")) // which is not handed out
-			<-time.After(5*time.Hour + 10*time.Minute)
-			synctest.Wait()
-			others("k", "l", "m")
-			if got := present(dir, "a", "b"); got != "a" {
-				t.Errorf("after five hours %q is left, want a", got)
-			}
-			wantHit(t, other, "a", blocks(1, "a"))
+	t.Run("handed out is kept for as long as the cache is open", testKeeperWhileOpen)
+	t.Run("what is gone, damaged or broken is passed over", testKeeperPassesOver)
+	t.Run("many entries in use do not push out what was handed out", testKeeperManyInUse)
+}
 
-			mustDo(t, c.Close())
-			<-time.After(2 * time.Hour)
-			others("n", "o", "p")
-			if got := present(dir, "a"); got != "" {
-				t.Error("still kept two hours after Close")
+func testKeeperWhileOpen(t *testing.T) {
+	dir, start := t.TempDir(), time.Now()
+	each := fill(t, dir, start, ten...)
+	synctest.Test(t, func(t *testing.T) {
+		bubble := time.Now()
+		opts := filestream.Options{MaxBytes: 3 * each, Clock: func() time.Time { return start.Add(time.Since(bubble)) }}
+		c, err := filestream.Open(t.Context(), dir, opts)
+		mustDo(t, err)
+		other, err := filestream.Open(t.Context(), dir, opts)
+		mustDo(t, err)
+		writer, err := filestream.Open(t.Context(), dir, filestream.Options{})
+		mustDo(t, err)
+		// others puts three entries that are used now.
+		others := func(names ...string) {
+			for _, name := range names {
+				put(t, writer, name, blocks(1, name))
+				setUsed(t, dir, name, opts.Clock(), opts.Clock())
 			}
-			mustDo(t, other.Close(), writer.Close())
-		})
+			writer.Tell()
+			evict(t, other)
+		}
+		handOut(t, c, "a")
+		wantHit(t, c, "b", blocks(1, "b")) // which is not handed out
+		<-time.After(5*time.Hour + 10*time.Minute)
+		synctest.Wait()
+		others("k", "l", "m")
+		if got := present(dir, "a", "b"); got != "a" {
+			t.Errorf("after five hours %q is left, want a", got)
+		}
+		wantHit(t, other, "a", blocks(1, "a"))
+
+		mustDo(t, c.Close())
+		<-time.After(2 * time.Hour)
+		others("n", "o", "p")
+		if got := present(dir, "a"); got != "" {
+			t.Error("still kept two hours after Close")
+		}
+		mustDo(t, other.Close(), writer.Close())
 	})
-	t.Run("what is gone, damaged or broken is passed over", func(t *testing.T) {
-		dir := t.TempDir()
-		var fail bool
-		c := openOn(t, dir, filestream.Options{}, faultfs.New(vfs.OS{}, func(call faultfs.Call) error {
-			if fail && call.Op != "close" {
-				return &os.PathError{Op: call.Op, Path: call.Path, Err: errors.New("broken")}
-			}
-			return nil
-		}))
-		for _, name := range []string{"gone", "damaged", "whole"} {
-			put(t, c, name, oldBody)
-			handOut(t, c, name)
+}
+
+func testKeeperPassesOver(t *testing.T) {
+	dir := t.TempDir()
+	var fail bool
+	c := openOn(t, dir, filestream.Options{}, faultfs.New(vfs.OS{}, func(call faultfs.Call) error {
+		if fail && call.Op != "close" {
+			return &os.PathError{Op: call.Op, Path: call.Path, Err: errors.New("broken")}
 		}
-		mustDo(t, os.Remove(entryPath(dir, named("gone"))))
-		change(t, entryPath(dir, named("damaged")), func(b []byte) []byte { return b[:10] })
-		before := time.Now().Add(-100 * time.Hour)
-		setUsed(t, dir, "whole", before, before)
-		fail = true
-		c.KeepHandedOut()
-		fail = false
-		c.KeepHandedOut()
-		if info, err := (vfs.OS{}).Stat(entryPath(dir, named("whole"))); err != nil || info.Used() == before.UnixNano() {
-			t.Errorf("the whole one's last use is %v and error %v, want now", time.Unix(0, info.Used()), err)
-		}
-		wantHit(t, c, "whole", oldBody)
-	})
-	t.Run("many entries in use do not push out what was handed out", func(t *testing.T) {
-		dir, clock := t.TempDir(), newClock()
-		c := openIn(t, dir, filestream.Options{Clock: clock.now})
-		put(t, c, "kept", oldBody)
-		handOut(t, c, "kept")
-		for i := range filestream.MaxUses + 10 {
-			c.NoteUse(named(fmt.Sprint(i)))
-		}
-		if n := c.Uses(); n > filestream.MaxUses {
-			t.Errorf("%d uses are remembered, want at most %d", n, filestream.MaxUses)
-		}
-		clock.add(5 * time.Hour)
-		c.KeepHandedOut()
-		if info, err := (vfs.OS{}).Stat(entryPath(dir, named("kept"))); err != nil || info.Used() != clock.now().UnixNano() {
-			t.Errorf("last use is %v and error %v, want now", time.Unix(0, info.Used()), err)
-		}
-	})
+		return nil
+	}))
+	for _, name := range []string{"gone", "damaged", "whole"} {
+		put(t, c, name, oldBody)
+		handOut(t, c, name)
+	}
+	mustDo(t, os.Remove(entryPath(dir, named("gone"))))
+	change(t, entryPath(dir, named("damaged")), func(b []byte) []byte { return b[:10] })
+	before := time.Now().Add(-100 * time.Hour)
+	setUsed(t, dir, "whole", before, before)
+	fail = true
+	c.KeepHandedOut()
+	fail = false
+	c.KeepHandedOut()
+	if info, err := (vfs.OS{}).Stat(entryPath(dir, named("whole"))); err != nil || info.Used() == before.UnixNano() {
+		t.Errorf("the whole one's last use is %v and error %v, want now", time.Unix(0, info.Used()), err)
+	}
+	wantHit(t, c, "whole", oldBody)
+}
+
+func testKeeperManyInUse(t *testing.T) {
+	dir, clock := t.TempDir(), newClock()
+	c := openIn(t, dir, filestream.Options{Clock: clock.now})
+	put(t, c, "kept", oldBody)
+	handOut(t, c, "kept")
+	for i := range filestream.MaxUses + 10 {
+		c.NoteUse(named(fmt.Sprint(i)))
+	}
+	if n := c.Uses(); n > filestream.MaxUses {
+		t.Errorf("%d uses are remembered, want at most %d", n, filestream.MaxUses)
+	}
+	clock.add(5 * time.Hour)
+	c.KeepHandedOut()
+	if info, err := (vfs.OS{}).Stat(entryPath(dir, named("kept"))); err != nil || info.Used() != clock.now().UnixNano() {
+		t.Errorf("last use is %v and error %v, want now", time.Unix(0, info.Used()), err)
+	}
 }
 
 // TestPlace is Insert and Path in one.

@@ -123,94 +123,104 @@ func shareBothWays(t *testing.T, ours *filestream.Cache, theirs *programCache) {
 }
 
 func TestSharedRules(t *testing.T) {
-	t.Run("F2 what was handed out by path can be replaced and removed by the other", func(t *testing.T) {
-		ours := openIn(t, t.TempDir(), filestream.Options{})
-		theirs := openProgramCache(t, ours.Dir())
-		for _, name := range []string{"replaced", "removed"} {
-			put(t, ours, name, oldBody)
-			_, _, err := ours.Path(t.Context(), named(name))
-			mustDo(t, err)
-		}
-		theirs.do("put", "replaced", newBody)
-		theirs.do("delete", "removed")
-		wantHit(t, ours, "replaced", newBody)
-		wantMiss(t, ours, "removed")
-		if path, _, err := ours.Path(t.Context(), named("replaced")); !errors.Is(err, cacheerr.ErrMiss) {
-			t.Errorf("Path of theirs: %s and error %v, want a miss: there is nothing to verify it by", path, err)
-		}
-	})
-	t.Run("F2 Insert takes theirs for taken, and verify for what nobody can verify", func(t *testing.T) {
-		ours := openIn(t, t.TempDir(), filestream.Options{})
-		theirs := openProgramCache(t, ours.Dir())
-		theirs.do("put", "key", "theirs")
-		inserted, err := ours.Insert(t.Context(), named("key"), interfaces.Text("ours"))
-		if inserted || err != nil {
-			t.Errorf("Insert says %t and error %v, want false", inserted, err)
-		}
-		found, err := ours.VerifyAll(t.Context(), true, nil)
-		if err != nil || found.Unverified != 1 || len(found.Damaged) != 0 {
-			t.Errorf("VerifyAll: %+v and error %v, want one without checksum", found, err)
-		}
-		theirs.wantHit("key", "theirs")
-	})
-	t.Run("F6 a read by either makes an entry young for both", func(t *testing.T) {
-		clock := newClock()
-		ours := openIn(t, t.TempDir(), filestream.Options{Clock: clock.now})
-		capped := openIn(t, ours.Dir(), filestream.Options{MaxBytes: 30_000, Clock: clock.now})
-		theirs := openProgramCache(t, ours.Dir())
-		long := clock.now().Add(-100 * time.Hour)
-		for _, name := range []string{"one", "two", "three"} {
-			put(t, ours, name, blocks(3, name))
-			setUsed(t, ours.Dir(), name, long, long)
-		}
-		theirs.do("get", "one") // 36 KiB are three blocks over the cap
-		if done, err := capped.Evict(t.Context(), nil); err != nil || done.Entries == 0 {
-			t.Errorf("Evict: %+v and error %v", done, err)
-		}
-		wantHit(t, ours, "one", blocks(3, "one")) // the others are older
-		for _, name := range []string{"two", "three"} {
-			put(t, ours, name, blocks(3, name))
-			setUsed(t, ours.Dir(), name, long, long)
-		}
-		setUsed(t, ours.Dir(), "one", long.Add(-time.Hour), long.Add(-time.Hour))
-		wantHit(t, ours, "one", blocks(3, "one"))
-		ours.Tell()
-		theirs.do("evict", fmt.Sprint(2*3*4096))
-		theirs.wantHit("one", blocks(3, "one"))
-		if got := theirs.do("len"); got != "2" {
-			t.Errorf("%s entries are left, want 2", got)
-		}
-	})
-	t.Run("F5 neither takes the other's temporary files before an hour has passed", func(t *testing.T) {
-		dir := t.TempDir()
-		openIn(t, dir, filestream.Options{})
-		young, old := filepath.Join(dir, "tmp", "entry-young"), filepath.Join(dir, "tmp", "entry-old")
-		ourOld := filepath.Join(dir, "tmp", "1-1")
-		for _, path := range []string{young, old, ourOld} {
-			writeFile(t, path, "staged")
-		}
-		before := time.Now().Add(-2 * time.Hour)
-		mustDo(t, os.Chtimes(old, before, before))
-		mustDo(t, openIn(t, dir, filestream.Options{}).Clear(t.Context()))
-		mustDo(t, os.Chtimes(ourOld, before, before))
-		openProgramCache(t, dir)
-		if exists(old) || exists(ourOld) || !exists(young) {
-			t.Errorf("tmp has %v, want only the young one", names(t, filepath.Join(dir, "tmp")))
-		}
-	})
-	t.Run("F4 after their clear ours goes on, and state is left alone", func(t *testing.T) {
-		ours := openIn(t, t.TempDir(), filestream.Options{MaxBytes: 1 << 20})
-		theirs := openProgramCache(t, ours.Dir())
-		put(t, ours, "key", oldBody)
-		state := names(t, filepath.Join(ours.Dir(), "state"))
-		theirs.do("clear")
-		wantMiss(t, ours, "key")
-		put(t, ours, "key", newBody)
-		theirs.wantHit("key", newBody)
-		if got := names(t, filepath.Join(ours.Dir(), "state")); len(got) < len(state) {
-			t.Errorf("state has %v, want %v", got, state)
-		}
-	})
+	t.Run("F2 what was handed out by path can be replaced and removed by the other", testOtherReplaces)
+	t.Run("F2 Insert takes theirs for taken, and verify for what nobody can verify", testOtherInserts)
+	t.Run("F6 a read by either makes an entry young for both", testOtherReads)
+	t.Run("F5 neither takes the other's temporary files before an hour has passed", testOtherTemporary)
+	t.Run("F4 after their clear ours goes on, and state is left alone", testOtherClears)
+}
+
+func testOtherReplaces(t *testing.T) {
+	ours := openIn(t, t.TempDir(), filestream.Options{})
+	theirs := openProgramCache(t, ours.Dir())
+	for _, name := range []string{"replaced", "removed"} {
+		put(t, ours, name, oldBody)
+		_, _, err := ours.Path(t.Context(), named(name))
+		mustDo(t, err)
+	}
+	theirs.do("put", "replaced", newBody)
+	theirs.do("delete", "removed")
+	wantHit(t, ours, "replaced", newBody)
+	wantMiss(t, ours, "removed")
+	if path, _, err := ours.Path(t.Context(), named("replaced")); !errors.Is(err, cacheerr.ErrMiss) {
+		t.Errorf("Path of theirs: %s and error %v, want a miss: there is nothing to verify it by", path, err)
+	}
+}
+
+func testOtherInserts(t *testing.T) {
+	ours := openIn(t, t.TempDir(), filestream.Options{})
+	theirs := openProgramCache(t, ours.Dir())
+	theirs.do("put", "key", "theirs")
+	inserted, err := ours.Insert(t.Context(), named("key"), interfaces.Text("ours"))
+	if inserted || err != nil {
+		t.Errorf("Insert says %t and error %v, want false", inserted, err)
+	}
+	found, err := ours.VerifyAll(t.Context(), true, nil)
+	if err != nil || found.Unverified != 1 || len(found.Damaged) != 0 {
+		t.Errorf("VerifyAll: %+v and error %v, want one without checksum", found, err)
+	}
+	theirs.wantHit("key", "theirs")
+}
+
+func testOtherReads(t *testing.T) {
+	clock := newClock()
+	ours := openIn(t, t.TempDir(), filestream.Options{Clock: clock.now})
+	capped := openIn(t, ours.Dir(), filestream.Options{MaxBytes: 30_000, Clock: clock.now})
+	theirs := openProgramCache(t, ours.Dir())
+	long := clock.now().Add(-100 * time.Hour)
+	for _, name := range []string{"one", "two", "three"} {
+		put(t, ours, name, blocks(3, name))
+		setUsed(t, ours.Dir(), name, long, long)
+	}
+	theirs.do("get", "one") // 36 KiB are three blocks over the cap
+	if done, err := capped.Evict(t.Context(), nil); err != nil || done.Entries == 0 {
+		t.Errorf("Evict: %+v and error %v", done, err)
+	}
+	wantHit(t, ours, "one", blocks(3, "one")) // the others are older
+	for _, name := range []string{"two", "three"} {
+		put(t, ours, name, blocks(3, name))
+		setUsed(t, ours.Dir(), name, long, long)
+	}
+	setUsed(t, ours.Dir(), "one", long.Add(-time.Hour), long.Add(-time.Hour))
+	wantHit(t, ours, "one", blocks(3, "one"))
+	ours.Tell()
+	theirs.do("evict", fmt.Sprint(2*3*4096))
+	theirs.wantHit("one", blocks(3, "one"))
+	if got := theirs.do("len"); got != "2" {
+		t.Errorf("%s entries are left, want 2", got)
+	}
+}
+
+func testOtherTemporary(t *testing.T) {
+	dir := t.TempDir()
+	openIn(t, dir, filestream.Options{})
+	young, old := filepath.Join(dir, "tmp", "entry-young"), filepath.Join(dir, "tmp", "entry-old")
+	ourOld := filepath.Join(dir, "tmp", "1-1")
+	for _, path := range []string{young, old, ourOld} {
+		writeFile(t, path, "staged")
+	}
+	before := time.Now().Add(-2 * time.Hour)
+	mustDo(t, os.Chtimes(old, before, before))
+	mustDo(t, openIn(t, dir, filestream.Options{}).Clear(t.Context()))
+	mustDo(t, os.Chtimes(ourOld, before, before))
+	openProgramCache(t, dir)
+	if exists(old) || exists(ourOld) || !exists(young) {
+		t.Errorf("tmp has %v, want only the young one", names(t, filepath.Join(dir, "tmp")))
+	}
+}
+
+func testOtherClears(t *testing.T) {
+	ours := openIn(t, t.TempDir(), filestream.Options{MaxBytes: 1 << 20})
+	theirs := openProgramCache(t, ours.Dir())
+	put(t, ours, "key", oldBody)
+	state := names(t, filepath.Join(ours.Dir(), "state"))
+	theirs.do("clear")
+	wantMiss(t, ours, "key")
+	put(t, ours, "key", newBody)
+	theirs.wantHit("key", newBody)
+	if got := names(t, filepath.Join(ours.Dir(), "state")); len(got) < len(state) {
+		t.Errorf("state has %v, want %v", got, state)
+	}
 }
 
 // TestSharedAtOnce has both write and read one key at the same time.

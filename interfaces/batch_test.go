@@ -16,16 +16,7 @@ var keys = []interfaces.Key{key(1), key(2), key(3)}
 
 func TestGetBatch(t *testing.T) {
 	ctx := t.Context()
-	t.Run("with the capability", func(t *testing.T) {
-		c := full{bare: filled(3)}
-		n := 0
-		err := interfaces.GetBatch(ctx, c, keys, func(int, interfaces.Entry, error) error { n++; return nil })
-		wantError(t, err, nil)
-		if n != 3 {
-			t.Errorf("each was called %d times, want 3", n)
-		}
-		wantCalls(t, c.bare, "GetBatch")
-	})
+	t.Run("with the capability", testBatchCapability)
 	for name, c := range map[string]interfaces.Cache{"without it": filled(2), "as if without it": unsupported(2)} {
 		t.Run(name, func(t *testing.T) {
 			bodies := []*closing{{}, {}}
@@ -75,6 +66,18 @@ func TestGetBatch(t *testing.T) {
 		wantError(t, interfaces.GetBatch(ctx, c, keys, nil), errBroken)
 		wantCalls(t, c.bare, "GetBatch")
 	})
+}
+
+func testBatchCapability(t *testing.T) {
+	ctx := t.Context()
+	c := full{bare: filled(3)}
+	n := 0
+	err := interfaces.GetBatch(ctx, c, keys, func(int, interfaces.Entry, error) error { n++; return nil })
+	wantError(t, err, nil)
+	if n != 3 {
+		t.Errorf("each was called %d times, want 3", n)
+	}
+	wantCalls(t, c.bare, "GetBatch")
 }
 
 func items() []interfaces.Item {

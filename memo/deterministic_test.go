@@ -107,40 +107,13 @@ func (e evasive) Get(context.Context, interfaces.Key) (interfaces.Entry, error) 
 
 func TestWinner(t *testing.T) {
 	ctx := t.Context()
-	t.Run("R9 who loses returns the winner's", func(t *testing.T) {
-		observer := &told{}
-		r := open(t, racing{newMemory(t), `"other"`}, memo.DeterministicOptions{Options: memo.Options{Observer: observer}})
-		f := function(t, r, "f", memo.Settings[int, string]{})
-		fn := f.Record(func(context.Context, int) (string, error) { return "own", nil })
-		for range 2 {
-			got, err := fn(ctx, 1)
-			wantSame(t, got, err, "other")
-		}
-		inserted, err := f.Insert(ctx, 1, "own")
-		wantSame(t, inserted, err, false)
-		inserted, err = f.Insert(ctx, 2, "own")
-		wantSame(t, inserted, err, false)
-		got, err := f.Get(ctx, 2)
-		wantSame(t, got, err, "other")
-		want := []memo.Outcome{memo.RecordedLostRace, memo.Replay, memo.NotInserted, memo.NotInserted, memo.Hit}
-		if got := observer.take(); !slices.Equal(got, want) {
-			t.Errorf("R17 told %v, want %v", got, want)
-		}
-	})
+	t.Run("R9 who loses returns the winner's", testLoser)
 	t.Run("R9 a result that nobody can see is not returned", func(t *testing.T) {
 		r := open(t, evasive{racing{newMemory(t), "1"}}, memo.DeterministicOptions{})
 		_, err := function(t, r, "f", memo.Settings[int, int]{}).Record(func(context.Context, int) (int, error) { return 1, nil })(ctx, 1)
 		wantError[*cacheerr.BackendExecutionError](t, err)
 	})
-	t.Run("R9 a fast recorder returns its own, and says that it lost", func(t *testing.T) {
-		observer := &told{}
-		r := newFast(t, racing{newMemory(t), "2"}, memo.Options{Observer: observer})
-		got, err := function(t, r, "f", memo.Settings[int, int]{}).Record(func(context.Context, int) (int, error) { return 1, nil })(ctx, 1)
-		wantSame(t, got, err, 1)
-		if got := observer.take(); !slices.Equal(got, []memo.Outcome{memo.RecordedLostRace}) {
-			t.Errorf("R17 told %v", got)
-		}
-	})
+	t.Run("R9 a fast recorder returns its own, and says that it lost", testFastRecorder)
 	for _, op := range []faulttier.Op{faulttier.Get, faulttier.Insert} {
 		t.Run("R9 an ill tier is an error, "+string(op), func(t *testing.T) {
 			ill := faulttier.New(newMemory(t), faulttier.Rule{On: []faulttier.Op{op}, Fault: faulttier.Fail(errBroken)})
@@ -151,21 +124,7 @@ func TestWinner(t *testing.T) {
 			}
 		})
 	}
-	t.Run("R9 bytes that do not decode here stay for others", func(t *testing.T) {
-		cache := newMemory(t)
-		other := function(t, open(t, cache, memo.DeterministicOptions{}), "f", memo.Settings[int, string]{})
-		_, err := other.Insert(ctx, 1, "text")
-		mustDo(t, err)
-		f := function(t, open(t, cache, memo.DeterministicOptions{}), "f", memo.Settings[int, int]{})
-		for range 2 {
-			_, err = f.Record(func(context.Context, int) (int, error) { t.Error("it ran"); return 1, nil })(ctx, 1)
-			wantError[cacheerr.ValueDecodingError](t, err)
-			_, err = f.Get(ctx, 1)
-			wantError[cacheerr.ValueDecodingError](t, err)
-		}
-		got, err := other.Get(ctx, 1)
-		wantSame(t, got, err, "text")
-	})
+	t.Run("R9 bytes that do not decode here stay for others", testUndecodable)
 	t.Run("R9 results of fast recorders do not count", func(t *testing.T) {
 		cache := newMemory(t)
 		_, err := function(t, newFast(t, cache, memo.Options{}), "f", memo.Settings[int, int]{}).Insert(ctx, 1, 1)
@@ -173,6 +132,56 @@ func TestWinner(t *testing.T) {
 		_, err = function(t, open(t, cache, memo.DeterministicOptions{}), "f", memo.Settings[int, int]{}).Get(ctx, 1)
 		wantMiss(t, err)
 	})
+}
+
+func testLoser(t *testing.T) {
+	ctx := t.Context()
+	observer := &told{}
+	r := open(t, racing{newMemory(t), `"other"`}, memo.DeterministicOptions{Options: memo.Options{Observer: observer}})
+	f := function(t, r, "f", memo.Settings[int, string]{})
+	fn := f.Record(func(context.Context, int) (string, error) { return "own", nil })
+	for range 2 {
+		got, err := fn(ctx, 1)
+		wantSame(t, got, err, "other")
+	}
+	inserted, err := f.Insert(ctx, 1, "own")
+	wantSame(t, inserted, err, false)
+	inserted, err = f.Insert(ctx, 2, "own")
+	wantSame(t, inserted, err, false)
+	got, err := f.Get(ctx, 2)
+	wantSame(t, got, err, "other")
+	want := []memo.Outcome{memo.RecordedLostRace, memo.Replay, memo.NotInserted, memo.NotInserted, memo.Hit}
+	if got := observer.take(); !slices.Equal(got, want) {
+		t.Errorf("R17 told %v, want %v", got, want)
+	}
+}
+
+func testFastRecorder(t *testing.T) {
+	ctx := t.Context()
+	observer := &told{}
+	r := newFast(t, racing{newMemory(t), "2"}, memo.Options{Observer: observer})
+	got, err := function(t, r, "f", memo.Settings[int, int]{}).Record(func(context.Context, int) (int, error) { return 1, nil })(ctx, 1)
+	wantSame(t, got, err, 1)
+	if got := observer.take(); !slices.Equal(got, []memo.Outcome{memo.RecordedLostRace}) {
+		t.Errorf("R17 told %v", got)
+	}
+}
+
+func testUndecodable(t *testing.T) {
+	ctx := t.Context()
+	cache := newMemory(t)
+	other := function(t, open(t, cache, memo.DeterministicOptions{}), "f", memo.Settings[int, string]{})
+	_, err := other.Insert(ctx, 1, "text")
+	mustDo(t, err)
+	f := function(t, open(t, cache, memo.DeterministicOptions{}), "f", memo.Settings[int, int]{})
+	for range 2 {
+		_, err = f.Record(func(context.Context, int) (int, error) { t.Error("it ran"); return 1, nil })(ctx, 1)
+		wantError[cacheerr.ValueDecodingError](t, err)
+		_, err = f.Get(ctx, 1)
+		wantError[cacheerr.ValueDecodingError](t, err)
+	}
+	got, err := other.Get(ctx, 1)
+	wantSame(t, got, err, "text")
 }
 
 func TestMemoryOfResults(t *testing.T) {

@@ -93,74 +93,90 @@ func TestDump(t *testing.T) {
 	})
 }
 
-func TestMerge(t *testing.T) {
-	ctx := t.Context()
-	// with returns a recorder that has recorded these results of f.
-	with := func(t *testing.T, results map[int]int) *memo.Recorder {
-		r := open(t, newMemory(t), memo.DeterministicOptions{})
-		f := function(t, r, "f", memo.Settings[int, int]{})
-		for params, result := range results {
-			_, err := f.Insert(ctx, params, result)
-			mustDo(t, err)
-		}
-		return r
+// with returns a recorder that has recorded these results of f.
+func with(t *testing.T, results map[int]int) *memo.Recorder {
+	t.Helper()
+	r := open(t, newMemory(t), memo.DeterministicOptions{})
+	f := function(t, r, "f", memo.Settings[int, int]{})
+	for params, result := range results {
+		_, err := f.Insert(t.Context(), params, result)
+		mustDo(t, err)
 	}
-	t.Run("R13 the union, whatever the order", func(t *testing.T) {
-		dir := t.TempDir()
-		one, two := with(t, map[int]int{1: 1, 2: 2}), with(t, map[int]int{2: 2, 3: 3})
-		mustDo(t, errors.Join(one.Dump(ctx, dir+"/a"), two.Dump(ctx, dir+"/a"), two.Dump(ctx, dir+"/b"), one.Dump(ctx, dir+"/b")))
-		if content(t, dir+"/a") != content(t, dir+"/b") || strings.Count(content(t, dir+"/a"), "\nentry ") != 3 {
-			t.Errorf("%s\nand\n%s", content(t, dir+"/a"), content(t, dir+"/b"))
-		}
-	})
-	t.Run("R13 other bytes are a conflict that names the key", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "dump")
-		mustDo(t, with(t, map[int]int{1: 1, 2: 2}).Dump(ctx, path))
-		before := content(t, path)
-		err := with(t, map[int]int{0: 0, 2: 3}).Dump(ctx, path)
-		e := wantError[*cacheerr.DeterministicCachingIMCDumpConflictError](t, err)
-		if e.Path != path || !strings.Contains(before, "entry "+e.Key+"\nfunction: f\n") {
-			t.Errorf("error %v, want the path and a key of it", e)
-		}
-		if content(t, path) != before {
-			t.Error("the dump was touched")
-		}
-		other := filepath.Join(t.TempDir(), "dump")
-		mustDo(t, with(t, map[int]int{2: 3}).Dump(ctx, other))
-		_, err = prepopulated(t, path, other)
-		wantError[*cacheerr.DeterministicCachingIMCDumpConflictError](t, err)
-	})
-	t.Run("R13 a file that is no dump is left alone", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "notes")
-		mustDo(t, os.WriteFile(path, []byte("notes\n"), 0o666))
-		wantError[*memo.DumpError](t, with(t, map[int]int{1: 1}).Dump(ctx, path))
-		wantSame(t, content(t, path), nil, "notes\n")
-	})
-	t.Run("R13 many at once lose nothing", func(t *testing.T) {
-		dir := t.TempDir()
-		path, all := filepath.Join(dir, "dump"), sync.WaitGroup{}
-		for i := range 20 {
-			r := with(t, map[int]int{i: i, 100: 100})
-			all.Go(func() {
-				if err := r.Dump(ctx, path); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		all.Wait()
-		if n := strings.Count(content(t, path), "\nentry "); n != 21 {
-			t.Errorf("the dump has %d entries, want 21", n)
-		}
-		if left, err := filepath.Glob(filepath.Join(dir, "*.tmp")); len(left) != 0 || err != nil {
-			t.Errorf("left over: %v", left)
-		}
-	})
-	t.Run("R13 where nothing can be written", func(t *testing.T) {
-		err := with(t, map[int]int{1: 1}).Dump(ctx, filepath.Join(t.TempDir(), "none", "dump"))
-		if !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("error %v", err)
-		}
-	})
+	return r
+}
+
+func TestMerge(t *testing.T) {
+	t.Run("R13 the union, whatever the order", testUnion)
+	t.Run("R13 other bytes are a conflict that names the key", testConflict)
+	t.Run("R13 a file that is no dump is left alone", testNoDump)
+	t.Run("R13 many at once lose nothing", testManyDumps)
+	t.Run("R13 where nothing can be written", testDumpNowhere)
+}
+
+func testUnion(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir()
+	one, two := with(t, map[int]int{1: 1, 2: 2}), with(t, map[int]int{2: 2, 3: 3})
+	mustDo(t, errors.Join(one.Dump(ctx, dir+"/a"), two.Dump(ctx, dir+"/a"), two.Dump(ctx, dir+"/b"), one.Dump(ctx, dir+"/b")))
+	if content(t, dir+"/a") != content(t, dir+"/b") || strings.Count(content(t, dir+"/a"), "\nentry ") != 3 {
+		t.Errorf("%s\nand\n%s", content(t, dir+"/a"), content(t, dir+"/b"))
+	}
+}
+
+func testConflict(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "dump")
+	mustDo(t, with(t, map[int]int{1: 1, 2: 2}).Dump(ctx, path))
+	before := content(t, path)
+	err := with(t, map[int]int{0: 0, 2: 3}).Dump(ctx, path)
+	e := wantError[*cacheerr.DeterministicCachingIMCDumpConflictError](t, err)
+	if e.Path != path || !strings.Contains(before, "entry "+e.Key+"\nfunction: f\n") {
+		t.Errorf("error %v, want the path and a key of it", e)
+	}
+	if content(t, path) != before {
+		t.Error("the dump was touched")
+	}
+	other := filepath.Join(t.TempDir(), "dump")
+	mustDo(t, with(t, map[int]int{2: 3}).Dump(ctx, other))
+	_, err = prepopulated(t, path, other)
+	wantError[*cacheerr.DeterministicCachingIMCDumpConflictError](t, err)
+}
+
+func testNoDump(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "notes")
+	mustDo(t, os.WriteFile(path, []byte("notes\n"), 0o666))
+	wantError[*memo.DumpError](t, with(t, map[int]int{1: 1}).Dump(ctx, path))
+	wantSame(t, content(t, path), nil, "notes\n")
+}
+
+func testManyDumps(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir()
+	path, all := filepath.Join(dir, "dump"), sync.WaitGroup{}
+	for i := range 20 {
+		r := with(t, map[int]int{i: i, 100: 100})
+		all.Go(func() {
+			if err := r.Dump(ctx, path); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := strings.Count(content(t, path), "\nentry "); n != 21 {
+		t.Errorf("the dump has %d entries, want 21", n)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*.tmp")); len(left) != 0 || err != nil {
+		t.Errorf("left over: %v", left)
+	}
+}
+
+func testDumpNowhere(t *testing.T) {
+	ctx := t.Context()
+	err := with(t, map[int]int{1: 1}).Dump(ctx, filepath.Join(t.TempDir(), "none", "dump"))
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v", err)
+	}
 }
 
 func TestBadDumps(t *testing.T) {

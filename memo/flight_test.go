@@ -85,98 +85,99 @@ func waiters(n int, fn func() error) (errs func() []error) {
 }
 
 func TestWaiters(t *testing.T) {
-	kinds(t, func(t *testing.T, open func(memo.Options) *memo.Recorder, cache *memory.Cache) {
-		t.Run("R16 an error reaches every waiter", func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				release := make(chan struct{})
-				fn := function(t, open(memo.Options{}), "f", memo.Settings[int, int]{}).Record(func(context.Context, int) (int, error) {
-					<-release
-					return 0, errBroken
-				})
-				errs := waiters(10, func() error { _, err := fn(t.Context(), 1); return err })
-				synctest.Wait()
-				close(release)
-				for _, err := range errs() {
-					if err != errBroken {
-						t.Errorf("error %v, want that of the function", err)
-					}
-				}
-			})
-		})
-		t.Run("R16 a panic reaches every waiter", func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				release := make(chan struct{})
-				fn := function(t, open(memo.Options{}), "f", memo.Settings[int, int]{}).Record(func(context.Context, int) (int, error) {
-					<-release
-					panic(errBroken)
-				})
-				go func() {
-					defer func() { wantSame(t, recover(), nil, any(errBroken)) }()
-					_, _ = fn(t.Context(), 1)
-				}()
-				synctest.Wait()
-				errs := waiters(10, func() error { _, err := fn(t.Context(), 1); return err })
-				synctest.Wait()
-				close(release)
-				for _, err := range errs() {
-					if e := wantError[*memo.PanicError](t, err); e.Function != "f" || !errors.Is(err, errBroken) {
-						t.Errorf("error %v without function or cause", err)
-					}
-				}
-			})
-		})
+	kinds(t, func(t *testing.T, open func(memo.Options) *memo.Recorder, _ *memory.Cache) {
+		t.Run("R16 an error reaches every waiter", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { testErrorReachesAll(t, open) }) })
+		t.Run("R16 a panic reaches every waiter", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { testPanicReachesAll(t, open) }) })
 		for name, giveUp := range map[string]func(cancel func()){
 			"is cancelled":       func(cancel func()) { cancel() },
 			"ends its goroutine": func(func()) { runtime.Goexit() },
 		} {
 			t.Run("R16 if the one that runs "+name+", another runs", func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					ctx, cancel := context.WithCancel(t.Context())
-					release, runs := make(chan struct{}), atomic.Int64{}
-					fn := function(t, open(memo.Options{}), name, memo.Settings[int, int]{}).Record(func(ctx context.Context, _ int) (int, error) {
-						if runs.Add(1) > 1 {
-							return 5, nil
-						}
-						<-release
-						giveUp(cancel)
-						return 0, ctx.Err()
-					})
-					go func() { _, _ = fn(ctx, 1) }()
-					synctest.Wait()
-					errs := waiters(10, func() error {
-						got, err := fn(t.Context(), 1)
-						wantSame(t, got, err, 5)
-						return err
-					})
-					synctest.Wait()
-					close(release)
-					errs()
-					wantSame(t, runs.Load(), nil, 2)
-					cancel()
-				})
+				synctest.Test(t, func(t *testing.T) { testAnotherRuns(t, open(memo.Options{}), name, giveUp) })
 			})
 		}
-		t.Run("R15 a waiter whose context ends waits no longer", func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				release := make(chan struct{})
-				fn := function(t, open(memo.Options{}), "wait", memo.Settings[int, int]{}).Record(func(context.Context, int) (int, error) {
-					<-release
-					return 1, nil
-				})
-				go func() { _, _ = fn(context.Background(), 1) }()
-				synctest.Wait()
-				ctx, cancel := context.WithCancel(t.Context())
-				errs := waiters(1, func() error { _, err := fn(ctx, 1); return err })
-				synctest.Wait()
-				cancel()
-				if err := errs()[0]; !errors.Is(err, context.Canceled) {
-					t.Errorf("error %v, want that of the context", err)
-				}
-				close(release)
-			})
-		})
-		_ = cache
+		t.Run("R15 a waiter whose context ends waits no longer", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { testWaiterGivesUp(t, open) }) })
 	})
+}
+
+func testErrorReachesAll(t *testing.T, open func(memo.Options) *memo.Recorder) {
+	release := make(chan struct{})
+	fn := function(t, open(memo.Options{}), "f", memo.Settings[int, int]{}).Record(func(context.Context, int) (int, error) {
+		<-release
+		return 0, errBroken
+	})
+	errs := waiters(10, func() error { _, err := fn(t.Context(), 1); return err })
+	synctest.Wait()
+	close(release)
+	for _, err := range errs() {
+		if err != errBroken {
+			t.Errorf("error %v, want that of the function", err)
+		}
+	}
+}
+
+func testPanicReachesAll(t *testing.T, open func(memo.Options) *memo.Recorder) {
+	release := make(chan struct{})
+	fn := function(t, open(memo.Options{}), "f", memo.Settings[int, int]{}).Record(func(context.Context, int) (int, error) {
+		<-release
+		panic(errBroken)
+	})
+	go func() {
+		defer func() { wantSame(t, recover(), nil, any(errBroken)) }()
+		_, _ = fn(t.Context(), 1)
+	}()
+	synctest.Wait()
+	errs := waiters(10, func() error { _, err := fn(t.Context(), 1); return err })
+	synctest.Wait()
+	close(release)
+	for _, err := range errs() {
+		if e := wantError[*memo.PanicError](t, err); e.Function != "f" || !errors.Is(err, errBroken) {
+			t.Errorf("error %v without function or cause", err)
+		}
+	}
+}
+
+func testAnotherRuns(t *testing.T, r *memo.Recorder, name string, giveUp func(cancel func())) {
+	ctx, cancel := context.WithCancel(t.Context())
+	release, runs := make(chan struct{}), atomic.Int64{}
+	fn := function(t, r, name, memo.Settings[int, int]{}).Record(func(ctx context.Context, _ int) (int, error) {
+		if runs.Add(1) > 1 {
+			return 5, nil
+		}
+		<-release
+		giveUp(cancel)
+		return 0, ctx.Err()
+	})
+	go func() { _, _ = fn(ctx, 1) }()
+	synctest.Wait()
+	errs := waiters(10, func() error {
+		got, err := fn(t.Context(), 1)
+		wantSame(t, got, err, 5)
+		return err
+	})
+	synctest.Wait()
+	close(release)
+	errs()
+	wantSame(t, runs.Load(), nil, 2)
+	cancel()
+}
+
+func testWaiterGivesUp(t *testing.T, open func(memo.Options) *memo.Recorder) {
+	release := make(chan struct{})
+	fn := function(t, open(memo.Options{}), "wait", memo.Settings[int, int]{}).Record(func(context.Context, int) (int, error) {
+		<-release
+		return 1, nil
+	})
+	go func() { _, _ = fn(context.Background(), 1) }()
+	synctest.Wait()
+	ctx, cancel := context.WithCancel(t.Context())
+	errs := waiters(1, func() error { _, err := fn(ctx, 1); return err })
+	synctest.Wait()
+	cancel()
+	if err := errs()[0]; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that of the context", err)
+	}
+	close(release)
 }
 
 // TestOwnCopy holds that callers share no memory: what one does with its result

@@ -14,106 +14,124 @@ import (
 	"github.com/tiercecache/tierce/memory"
 )
 
+// deferring is a function whose results are final later, and what is told of it.
+type deferring struct {
+	cache    *memory.Cache
+	observer *told
+	f        *memo.Function[int, string]
+	fn       func(context.Context, int) (string, error)
+	finals   chan *memo.Deferred[string] // of each run, which returns "interim"
+}
+
 // TestDeferred is R18.
 func TestDeferred(t *testing.T) {
 	kinds(t, func(t *testing.T, open func(memo.Options) *memo.Recorder, cache *memory.Cache) {
-		ctx, observer := t.Context(), &told{}
-		f := function(t, open(memo.Options{Observer: observer}), "f", memo.Settings[int, string]{})
-		finals := make(chan *memo.Deferred[string], 10)
-		fn := f.RecordDeferred(func(_ context.Context, _ int, final *memo.Deferred[string]) (string, error) {
-			finals <- final
+		d := &deferring{cache: cache, observer: &told{}, finals: make(chan *memo.Deferred[string], 10)}
+		d.f = function(t, open(memo.Options{Observer: d.observer}), "f", memo.Settings[int, string]{})
+		d.fn = d.f.RecordDeferred(func(_ context.Context, _ int, final *memo.Deferred[string]) (string, error) {
+			d.finals <- final
 			return "interim", nil
 		})
-		t.Run("R18 callers are given the interim result until it is final", func(t *testing.T) {
-			for range 3 {
-				got, err := fn(ctx, 1)
-				wantSame(t, got, err, "interim")
-			}
-			got, err := f.Record(func(context.Context, int) (string, error) { t.Error("it ran"); return "", nil })(ctx, 1)
-			wantSame(t, got, err, "interim")
-			_, err = f.Get(ctx, 1)
-			wantMiss(t, err) // nothing is recorded yet
-			wantLen(t, cache, 0)
-			final := <-finals
-			got, err = final.Finalize(ctx, "final")
-			wantSame(t, got, err, "final")
-			got, err = fn(ctx, 1)
-			wantSame(t, got, err, "final")
-			if _, err := final.Finalize(ctx, "again"); !errors.Is(err, memo.ErrFinalized) {
-				t.Errorf("a second Finalize: %v", err)
-			}
-			final.Abandon()
-			got, err = f.Get(ctx, 1)
-			wantSame(t, got, err, "final")
-			if len(finals) != 0 {
-				t.Error("the function ran again")
-			}
-			want := []memo.Outcome{memo.Interim, memo.Interim, memo.Interim, memo.Interim, memo.Miss, memo.Recorded, memo.Replay, memo.Hit}
-			if got := observer.take(); !slices.Equal(got, want) {
-				t.Errorf("R17 told %v, want %v", got, want)
-			}
-		})
-		t.Run("R18 exactly once, of many at the same time", func(t *testing.T) {
-			_, err := fn(ctx, 2)
-			mustDo(t, err)
-			final := <-finals
-			results := make(chan error, 10)
-			var all sync.WaitGroup
-			for range cap(results) {
-				all.Go(func() {
-					_, err := final.Finalize(ctx, "x")
-					results <- err
-				})
-			}
-			all.Wait()
-			close(results)
-			won := 0
-			for err := range results {
-				if err == nil {
-					won++
-				} else if !errors.Is(err, memo.ErrFinalized) {
-					t.Error(err)
-				}
-			}
-			wantSame(t, won, nil, 1)
-		})
-		t.Run("R18 abandoned, the next caller runs it", func(t *testing.T) {
-			for range 2 {
-				got, err := fn(ctx, 3)
-				wantSame(t, got, err, "interim")
-				final := <-finals
-				final.Abandon()
-				if _, err := final.Finalize(ctx, "x"); !errors.Is(err, memo.ErrFinalized) {
-					t.Errorf("Finalize after Abandon: %v", err)
-				}
-			}
-		})
-		t.Run("R18 final before it returns", func(t *testing.T) {
-			fn := f.RecordDeferred(func(ctx context.Context, _ int, final *memo.Deferred[string]) (string, error) {
-				_, err := final.Finalize(ctx, "final")
-				return "interim", err
-			})
-			for range 2 {
-				got, err := fn(ctx, 4)
-				wantSame(t, got, err, "final")
-			}
-		})
-		t.Run("R16 a function that fails leaves nothing", func(t *testing.T) {
-			var kept *memo.Deferred[string]
-			fn := f.RecordDeferred(func(_ context.Context, _ int, final *memo.Deferred[string]) (string, error) {
-				kept = final
-				return "", errBroken
-			})
-			for range 2 {
-				if _, err := fn(ctx, 5); err != errBroken {
-					t.Errorf("error %v", err)
-				}
-				if _, err := kept.Finalize(ctx, "x"); !errors.Is(err, memo.ErrFinalized) {
-					t.Errorf("Finalize of what failed: %v", err)
-				}
-			}
-		})
+		t.Run("R18 callers are given the interim result until it is final", func(t *testing.T) { testInterim(t, d) })
+		t.Run("R18 exactly once, of many at the same time", func(t *testing.T) { testFinalOnce(t, d) })
+		t.Run("R18 abandoned, the next caller runs it", func(t *testing.T) { testAbandoned(t, d) })
+		t.Run("R18 final before it returns", func(t *testing.T) { testFinalEarly(t, d) })
+		t.Run("R16 a function that fails leaves nothing", func(t *testing.T) { testDeferredFails(t, d) })
 	})
+}
+
+func testInterim(t *testing.T, d *deferring) {
+	for range 3 {
+		got, err := d.fn(t.Context(), 1)
+		wantSame(t, got, err, "interim")
+	}
+	got, err := d.f.Record(func(context.Context, int) (string, error) { t.Error("it ran"); return "", nil })(t.Context(), 1)
+	wantSame(t, got, err, "interim")
+	_, err = d.f.Get(t.Context(), 1)
+	wantMiss(t, err) // nothing is recorded yet
+	wantLen(t, d.cache, 0)
+	final := <-d.finals
+	got, err = final.Finalize(t.Context(), "final")
+	wantSame(t, got, err, "final")
+	got, err = d.fn(t.Context(), 1)
+	wantSame(t, got, err, "final")
+	if _, err := final.Finalize(t.Context(), "again"); !errors.Is(err, memo.ErrFinalized) {
+		t.Errorf("a second Finalize: %v", err)
+	}
+	final.Abandon()
+	got, err = d.f.Get(t.Context(), 1)
+	wantSame(t, got, err, "final")
+	if len(d.finals) != 0 {
+		t.Error("the function ran again")
+	}
+	want := []memo.Outcome{memo.Interim, memo.Interim, memo.Interim, memo.Interim, memo.Miss, memo.Recorded, memo.Replay, memo.Hit}
+	if got := d.observer.take(); !slices.Equal(got, want) {
+		t.Errorf("R17 told %v, want %v", got, want)
+	}
+}
+
+func testFinalOnce(t *testing.T, d *deferring) {
+	_, err := d.fn(t.Context(), 2)
+	mustDo(t, err)
+	final := <-d.finals
+	results := make(chan error, 10)
+	var all sync.WaitGroup
+	for range cap(results) {
+		all.Go(func() {
+			_, err := final.Finalize(t.Context(), "x")
+			results <- err
+		})
+	}
+	all.Wait()
+	close(results)
+	won := 0
+	for err := range results {
+		if err == nil {
+			won++
+		} else if !errors.Is(err, memo.ErrFinalized) {
+			t.Error(err)
+		}
+	}
+	wantSame(t, won, nil, 1)
+}
+
+func testAbandoned(t *testing.T, d *deferring) {
+	for range 2 {
+		got, err := d.fn(t.Context(), 3)
+		wantSame(t, got, err, "interim")
+		final := <-d.finals
+		final.Abandon()
+		if _, err := final.Finalize(t.Context(), "x"); !errors.Is(err, memo.ErrFinalized) {
+			t.Errorf("Finalize after Abandon: %v", err)
+		}
+	}
+}
+
+func testFinalEarly(t *testing.T, d *deferring) {
+	fn := d.f.RecordDeferred(func(ctx context.Context, _ int, final *memo.Deferred[string]) (string, error) {
+		_, err := final.Finalize(ctx, "final")
+		return "interim", err
+	})
+	for range 2 {
+		got, err := fn(t.Context(), 4)
+		wantSame(t, got, err, "final")
+	}
+}
+
+func testDeferredFails(t *testing.T, d *deferring) {
+	var kept *memo.Deferred[string]
+	fn := d.f.RecordDeferred(func(_ context.Context, _ int, final *memo.Deferred[string]) (string, error) {
+		kept = final
+		return "", errBroken
+	})
+	for range 2 {
+		if _, err := fn(t.Context(), 5); err != errBroken {
+			t.Errorf("error %v", err)
+		}
+		if _, err := kept.Finalize(t.Context(), "x"); !errors.Is(err, memo.ErrFinalized) {
+			t.Errorf("Finalize of what failed: %v", err)
+		}
+	}
 }
 
 func TestDeferredOnce(t *testing.T) {

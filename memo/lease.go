@@ -12,6 +12,7 @@ import (
 
 	"github.com/tiercecache/tierce/encoding"
 	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/internal/pause"
 )
 
 // leases are by what machines agree which of them runs a function. They save
@@ -104,20 +105,9 @@ func (l *leases) watch(ctx context.Context, at interfaces.Key, arrived func() (b
 		if ok, err := arrived(); ok || err != nil {
 			return notNeeded, err
 		}
-		if err := sleep(ctx, min(look, patience-time.Since(since))); err != nil {
+		if err := pause.For(ctx, min(look, patience-time.Since(since))); err != nil {
 			return 0, err
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
@@ -130,7 +120,7 @@ func (l *leases) hold(ctx context.Context, key interfaces.Key, generation uint64
 	}
 	var beating sync.WaitGroup
 	beating.Go(func() {
-		for beat := 1; sleep(ctx, l.length/4) == nil; beat++ {
+		for beat := 1; pause.For(ctx, l.length/4) == nil; beat++ {
 			l.write(ctx, key, generation, owner+" "+strconv.Itoa(beat))
 		}
 	})

@@ -205,22 +205,26 @@ func TestRecord(t *testing.T) {
 			mustDo(t, cache.Delete(ctx, event.Key))
 		})
 		t.Run("R2 changes of name, parameters, version and namespace are misses", func(t *testing.T) {
-			for name, f := range map[string]*memo.Function[query, plan]{
-				"name":      function(t, r, "other", memo.Settings[query, plan]{}),
-				"version":   function(t, r, "plan", memo.Settings[query, plan]{Version: 2}),
-				"namespace": function(t, open(memo.Options{Namespace: "other"}), "plan", memo.Settings[query, plan]{}),
-			} {
-				if _, err := f.Get(ctx, query{"t", 1}); !errors.Is(err, cacheerr.ErrMiss) {
-					t.Errorf("another %s: %v, want a miss", name, err)
-				}
-			}
-			for _, q := range []query{{"t", 2}, {"T", 1}, {"", 0}} {
-				_, err := f.Get(ctx, q)
-				wantMiss(t, err)
-			}
+			testOtherKeys(t, f, r, open(memo.Options{Namespace: "other"}))
 		})
 		wantLen(t, cache, 2)
 	})
+}
+
+func testOtherKeys(t *testing.T, f *memo.Function[query, plan], here, elsewhere *memo.Recorder) {
+	for name, f := range map[string]*memo.Function[query, plan]{
+		"name":      function(t, here, "other", memo.Settings[query, plan]{}),
+		"version":   function(t, here, "plan", memo.Settings[query, plan]{Version: 2}),
+		"namespace": function(t, elsewhere, "plan", memo.Settings[query, plan]{}),
+	} {
+		if _, err := f.Get(t.Context(), query{"t", 1}); !errors.Is(err, cacheerr.ErrMiss) {
+			t.Errorf("another %s: %v, want a miss", name, err)
+		}
+	}
+	for _, q := range []query{{"t", 2}, {"T", 1}, {"", 0}} {
+		_, err := f.Get(t.Context(), q)
+		wantMiss(t, err)
+	}
 }
 
 func TestKey(t *testing.T) {

@@ -82,44 +82,47 @@ func TestLies(t *testing.T) {
 			server.RPush(t.Context(), server.name(key), "item")
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			for how, ask := range map[string]func() error{
-				"Get": func() error { _, err := body(t, c, key); return err },
-				"GetBatch": func() (err error) {
-					failed := c.GetBatch(t.Context(), []interfaces.Key{key}, func(_ int, _ interfaces.Entry, miss error) error { err = miss; return nil })
-					if failed != nil {
-						t.Error(failed)
-					}
-					return err
-				},
-			} {
-				lie()
-				err := ask()
-				damage, ok := errors.AsType[*redis.DamageError](err)
-				if !ok || damage.Key != key || !errors.Is(err, cacheerr.ErrDamaged) || !strings.Contains(err.Error(), key.Short()) {
-					t.Errorf("%s: error %v, want a DamageError of the key", how, err)
-				}
-				if err := ask(); err != cacheerr.ErrMiss {
-					t.Errorf("%s again: error %v, want a bare miss", how, err)
-				}
+		t.Run(name, func(t *testing.T) { testLie(t, c, lie) })
+	}
+}
+
+func testLie(t *testing.T, c *redis.Cache, lie func()) {
+	t.Helper()
+	for how, ask := range map[string]func() error{
+		"Get": func() error { _, err := body(t, c, key); return err },
+		"GetBatch": func() (err error) {
+			failed := c.GetBatch(t.Context(), []interfaces.Key{key}, func(_ int, _ interfaces.Entry, miss error) error { err = miss; return nil })
+			if failed != nil {
+				t.Error(failed)
 			}
-			lie()
-			if _, err := c.Stat(t.Context(), key); err != nil && !errors.Is(err, cacheerr.ErrDamaged) {
-				t.Errorf("Stat: error %v, want ErrDamaged or none", err)
-			}
-			lie()
-			if inserted, err := c.Insert(t.Context(), key, interfaces.Text("inserted")); !inserted || err != nil {
-				t.Errorf("Insert: %t and error %v, want true: what is damaged is not there", inserted, err)
-			}
-			lie()
-			put(t, c, key, "healed")
-			if got, err := body(t, c, key); got != "healed" || err != nil {
-				t.Errorf("after a Put: %q and error %v", got, err)
-			}
-			if got, err := body(t, c, other); got != "another body" || err != nil {
-				t.Errorf("the other key: %q and error %v", got, err)
-			}
-		})
+			return err
+		},
+	} {
+		lie()
+		err := ask()
+		damage, ok := errors.AsType[*redis.DamageError](err)
+		if !ok || damage.Key != key || !errors.Is(err, cacheerr.ErrDamaged) || !strings.Contains(err.Error(), key.Short()) {
+			t.Errorf("%s: error %v, want a DamageError of the key", how, err)
+		}
+		if err := ask(); err != cacheerr.ErrMiss {
+			t.Errorf("%s again: error %v, want a bare miss", how, err)
+		}
+	}
+	lie()
+	if _, err := c.Stat(t.Context(), key); err != nil && !errors.Is(err, cacheerr.ErrDamaged) {
+		t.Errorf("Stat: error %v, want ErrDamaged or none", err)
+	}
+	lie()
+	if inserted, err := c.Insert(t.Context(), key, interfaces.Text("inserted")); !inserted || err != nil {
+		t.Errorf("Insert: %t and error %v, want true: what is damaged is not there", inserted, err)
+	}
+	lie()
+	put(t, c, key, "healed")
+	if got, err := body(t, c, key); got != "healed" || err != nil {
+		t.Errorf("after a Put: %q and error %v", got, err)
+	}
+	if got, err := body(t, c, other); got != "another body" || err != nil {
+		t.Errorf("the other key: %q and error %v", got, err)
 	}
 }
 

@@ -21,11 +21,7 @@ import (
 // own.
 var fleet redistest.Fleet
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	fleet.Stop()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(fleet.Run(m)) }
 
 // topology is a way to keep Redis.
 type topology struct {

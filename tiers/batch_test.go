@@ -84,85 +84,101 @@ func getBatch(t *testing.T, c interfaces.Cache, keys ...interfaces.Key) []string
 }
 
 func TestGetBatch(t *testing.T) {
-	a, b, c, d := keyOf("a"), keyOf("b"), keyOf("c"), keyOf("d")
-	long := strings.Repeat("long ", 1000)
-	t.Run("each layer is asked once for what is missing", func(t *testing.T) {
-		near, middle, far, s := batchers(t, nil)
-		put(t, near, a, "near")
-		put(t, middle, b, "middle")
-		put(t, far, c, long)
-		if got := getBatch(t, s, a, b, c, d, c); !slices.Equal(got, []string{"near", "middle", long, "miss", long}) {
-			t.Errorf("GetBatch: %q", got)
+	t.Run("each layer is asked once for what is missing", testBatchAskedOnce)
+	t.Run("nobody farther is asked when all is there", testBatchNearest)
+	t.Run("a layer that fails is passed over", testBatchPassedOver)
+	t.Run("what each returns ends it", testBatchEnded)
+	t.Run("each may use the stack", testBatchUsesStack)
+	t.Run("T10 the context's error", testBatchContext)
+}
+
+func testBatchAskedOnce(t *testing.T) {
+	a, b, c, d, long := keyOf("a"), keyOf("b"), keyOf("c"), keyOf("d"), strings.Repeat("long ", 1000)
+	near, middle, far, s := batchers(t, nil)
+	put(t, near, a, "near")
+	put(t, middle, b, "middle")
+	put(t, far, c, long)
+	if got := getBatch(t, s, a, b, c, d, c); !slices.Equal(got, []string{"near", "middle", long, "miss", long}) {
+		t.Errorf("GetBatch: %q", got)
+	}
+	for i, layer := range []struct {
+		batches [][]interfaces.Key
+		want    int
+	}{{near.gets, 5}, {middle.gets, 4}, {far.gets, 3}} {
+		if len(layer.batches) != 1 || len(layer.batches[0]) != layer.want {
+			t.Errorf("layer %d was asked %d times, first for %d keys, want once for %d", i, len(layer.batches), len(layer.batches[0]), layer.want)
 		}
-		for i, layer := range []struct {
-			batches [][]interfaces.Key
-			want    int
-		}{{near.gets, 5}, {middle.gets, 4}, {far.gets, 3}} {
-			if len(layer.batches) != 1 || len(layer.batches[0]) != layer.want {
-				t.Errorf("layer %d was asked %d times, first for %d keys, want once for %d", i, len(layer.batches), len(layer.batches[0]), layer.want)
-			}
+	}
+	want(t, near, b, "middle")
+	want(t, near, c, long)
+	want(t, middle, c, long)
+}
+
+func testBatchNearest(t *testing.T) {
+	a := keyOf("a")
+	near, middle, _, s := batchers(t, nil)
+	put(t, near, a, "near")
+	getBatch(t, s, a)
+	if len(middle.gets) != 0 {
+		t.Error("the second layer was asked for nothing")
+	}
+}
+
+func testBatchPassedOver(t *testing.T) {
+	a, b, d := keyOf("a"), keyOf("b"), keyOf("d")
+	var count tiers.Counters
+	_, middle, far, s := batchers(t, &count)
+	middle.fail = errIll
+	put(t, far, a, "far")
+	put(t, far, b, "far")
+	if got := getBatch(t, s, d, b, a); !slices.Equal(got, []string{"miss", "far", "far"}) {
+		t.Errorf("GetBatch: %q", got)
+	}
+	got := count.Snapshot()
+	if got.Gets != 3 || got.Hits != 2 || got.Errors != 1 || got.MissReasons.IllTier != 1 {
+		t.Errorf("counted %+v, want 3 gets, 2 hits, 1 error and 1 miss for an ill tier", got)
+	}
+}
+
+func testBatchEnded(t *testing.T) {
+	a, d := keyOf("a"), keyOf("d")
+	_, _, far, s := batchers(t, nil)
+	put(t, far, a, "far")
+	stop := errors.New("stop")
+	for _, keys := range [][]interfaces.Key{{a, a}, {d, a}, {a, d}} {
+		calls := 0
+		err := s.GetBatch(t.Context(), keys, func(int, interfaces.Entry, error) error { calls++; return stop })
+		if !same(err, stop) || calls != 1 {
+			t.Errorf("GetBatch: error %v after %d calls, want what the first returned", err, calls)
 		}
-		want(t, near, b, "middle")
-		want(t, near, c, long)
-		want(t, middle, c, long)
+	}
+}
+
+func testBatchUsesStack(t *testing.T) {
+	a, b := keyOf("a"), keyOf("b")
+	_, _, far, s := batchers(t, nil)
+	put(t, far, a, "far")
+	put(t, far, b, "far")
+	err := s.GetBatch(t.Context(), []interfaces.Key{a, b}, func(i int, _ interfaces.Entry, _ error) error {
+		for _, key := range []interfaces.Key{a, b} {
+			want(t, s, key, "far")
+			put(t, s, key, "far")
+		}
+		return nil
 	})
-	t.Run("nobody farther is asked when all is there", func(t *testing.T) {
-		near, middle, _, s := batchers(t, nil)
-		put(t, near, a, "near")
-		getBatch(t, s, a)
-		if len(middle.gets) != 0 {
-			t.Error("the second layer was asked for nothing")
-		}
-	})
-	t.Run("a layer that fails is passed over", func(t *testing.T) {
-		var count tiers.Counters
-		_, middle, far, s := batchers(t, &count)
-		middle.fail = errIll
-		put(t, far, a, "far")
-		put(t, far, b, "far")
-		if got := getBatch(t, s, d, b, a); !slices.Equal(got, []string{"miss", "far", "far"}) {
-			t.Errorf("GetBatch: %q", got)
-		}
-		got := count.Snapshot()
-		if got.Gets != 3 || got.Hits != 2 || got.Errors != 1 || got.MissReasons.IllTier != 1 {
-			t.Errorf("counted %+v, want 3 gets, 2 hits, 1 error and 1 miss for an ill tier", got)
-		}
-	})
-	t.Run("what each returns ends it", func(t *testing.T) {
-		_, _, far, s := batchers(t, nil)
-		put(t, far, a, "far")
-		stop := errors.New("stop")
-		for _, keys := range [][]interfaces.Key{{a, a}, {d, a}, {a, d}} {
-			calls := 0
-			err := s.GetBatch(t.Context(), keys, func(int, interfaces.Entry, error) error { calls++; return stop })
-			if !same(err, stop) || calls != 1 {
-				t.Errorf("GetBatch: error %v after %d calls, want what the first returned", err, calls)
-			}
-		}
-	})
-	t.Run("each may use the stack", func(t *testing.T) {
-		_, _, far, s := batchers(t, nil)
-		put(t, far, a, "far")
-		put(t, far, b, "far")
-		err := s.GetBatch(t.Context(), []interfaces.Key{a, b}, func(i int, _ interfaces.Entry, _ error) error {
-			for _, key := range []interfaces.Key{a, b} {
-				want(t, s, key, "far")
-				put(t, s, key, "far")
-			}
-			return nil
-		})
-		if err != nil {
-			t.Errorf("GetBatch: %v", err)
-		}
-	})
-	t.Run("T10 the context's error", func(t *testing.T) {
-		_, _, _, s := batchers(t, nil)
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := s.GetBatch(ctx, []interfaces.Key{a}, nil); !same(err, context.Canceled) {
-			t.Errorf("GetBatch: error %v, want context.Canceled", err)
-		}
-	})
+	if err != nil {
+		t.Errorf("GetBatch: %v", err)
+	}
+}
+
+func testBatchContext(t *testing.T) {
+	a := keyOf("a")
+	_, _, _, s := batchers(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.GetBatch(ctx, []interfaces.Key{a}, nil); !same(err, context.Canceled) {
+		t.Errorf("GetBatch: error %v, want context.Canceled", err)
+	}
 }
 
 func TestPutBatch(t *testing.T) {

@@ -77,6 +77,13 @@ func (f *fake) Get(ctx context.Context, key interfaces.Key) (interfaces.Entry, e
 	return entry, err
 }
 
+// holdGets makes every Get wait for the gate before it looks.
+func (f *fake) holdGets() gate {
+	held := make(gate)
+	f.onGet = func(context.Context, interfaces.Key) error { held.pass(); return nil }
+	return held
+}
+
 func (f *fake) stream(text string, head interfaces.Head) interfaces.Entry {
 	body := io.Reader(strings.NewReader(text))
 	switch {

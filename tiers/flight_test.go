@@ -55,8 +55,7 @@ func TestSingleFlight(t *testing.T) {
 				r := newRig(t)
 				put(t, r.far, key, test.body)
 				test.prepare(r)
-				held := make(gate)
-				r.far.onGet = func(context.Context, interfaces.Key) error { held.pass(); return nil }
+				held := r.far.holdGets()
 				for range test.callers {
 					go func() {
 						got, err := read(t, r, key)
@@ -176,16 +175,18 @@ func TestLeaderPanics(t *testing.T) {
 	})
 }
 
+// change is what happens to an entry while it is being copied.
+type change struct {
+	name string
+	do   func(ctx context.Context, r *rig) error
+	want string // what is under the key after it, "" for a miss
+}
+
 // TestCopiesDoNotOutlive is about a Get that has fetched an entry and is about
 // to copy it, or is copying it, when the entry is replaced or removed. When that
 // returns, no layer may answer with the old one.
 func TestCopiesDoNotOutlive(t *testing.T) {
 	key := keyOf("key")
-	type change struct {
-		name string
-		do   func(ctx context.Context, r *rig) error
-		want string // "" for a miss
-	}
 	changes := []change{
 		{"Put", func(ctx context.Context, r *rig) error { return r.Put(ctx, key, interfaces.Text("new")) }, "new"},
 		{"Delete", func(ctx context.Context, r *rig) error { return r.Delete(ctx, key) }, ""},
@@ -206,55 +207,59 @@ func TestCopiesDoNotOutlive(t *testing.T) {
 	for name, get := range reads {
 		for _, change := range changes {
 			t.Run(change.name+" after the fetch of a "+name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					r := newRig(t)
-					put(t, r.far, key, "old")
-					held := make(gate)
-					r.far.afterGet = held.pass
-					go func() {
-						if err := get(t.Context(), r); err != nil {
-							t.Errorf("%s: %v", name, err)
-						}
-					}()
-					synctest.Wait()
-					if err := change.do(t.Context(), r); err != nil {
-						t.Errorf("%s: %v", change.name, err)
-					}
-					held.open()
-					synctest.Wait()
-					wantNow(t, r, key, change.want)
-				})
+				synctest.Test(t, func(t *testing.T) { testFetched(t, get, change) })
 			})
 			t.Run(change.name+" while a "+name+" copies", func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					r := newRig(t)
-					put(t, r.far, key, "old")
-					held := make(gate)
-					r.near.onPut = func(context.Context, interfaces.Key, interfaces.Entry) error {
-						if r.near.puts.Load() == 1 {
-							held.pass()
-						}
-						return nil
-					}
-					go func() {
-						if err := get(t.Context(), r); err != nil {
-							t.Errorf("%s: %v", name, err)
-						}
-					}()
-					synctest.Wait()
-					go func() {
-						if err := change.do(t.Context(), r); err != nil {
-							t.Errorf("%s: %v", change.name, err)
-						}
-						wantNow(t, r, key, change.want)
-					}()
-					held.open()
-					synctest.Wait()
-					wantNow(t, r, key, change.want)
-				})
+				synctest.Test(t, func(t *testing.T) { testCopying(t, get, change) })
 			})
 		}
 	}
+}
+
+func testFetched(t *testing.T, get func(context.Context, *rig) error, change change) {
+	r := newRig(t)
+	put(t, r.far, keyOf("key"), "old")
+	held := make(gate)
+	r.far.afterGet = held.pass
+	go func() {
+		if err := get(t.Context(), r); err != nil {
+			t.Errorf("reading: %v", err)
+		}
+	}()
+	synctest.Wait()
+	if err := change.do(t.Context(), r); err != nil {
+		t.Errorf("%s: %v", change.name, err)
+	}
+	held.open()
+	synctest.Wait()
+	wantNow(t, r, keyOf("key"), change.want)
+}
+
+func testCopying(t *testing.T, get func(context.Context, *rig) error, change change) {
+	r := newRig(t)
+	put(t, r.far, keyOf("key"), "old")
+	held := make(gate)
+	r.near.onPut = func(context.Context, interfaces.Key, interfaces.Entry) error {
+		if r.near.puts.Load() == 1 {
+			held.pass()
+		}
+		return nil
+	}
+	go func() {
+		if err := get(t.Context(), r); err != nil {
+			t.Errorf("reading: %v", err)
+		}
+	}()
+	synctest.Wait()
+	go func() {
+		if err := change.do(t.Context(), r); err != nil {
+			t.Errorf("%s: %v", change.name, err)
+		}
+		wantNow(t, r, keyOf("key"), change.want)
+	}()
+	held.open()
+	synctest.Wait()
+	wantNow(t, r, keyOf("key"), change.want)
 }
 
 // TestRemovedWhileCopied is about the moment when a copy of a removed entry is
@@ -359,8 +364,7 @@ func TestLayer0AsksNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, key := newRig(t), keyOf("key")
 		put(t, r.far, key, "body")
-		held := make(gate)
-		r.far.onGet = func(context.Context, interfaces.Key) error { held.pass(); return nil }
+		held := r.far.holdGets()
 		go want(t, r, key, "body")
 		synctest.Wait()
 		put(t, r.near, key, "body")

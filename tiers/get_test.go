@@ -120,31 +120,37 @@ func TestConsumedStreams(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a stream that can be rewound is not fetched again", func(t *testing.T) {
-		r := newRig(t)
-		r.near.onPut, r.middle.onPut = spoil, spoil
-		r.far.seekable = true
-		put(t, r.far, key, large)
-		want(t, r, key, large)
-		if got := r.far.gets.Load(); got != 1 {
-			t.Errorf("the far layer was asked %d times, want once", got)
+	t.Run("a stream that can be rewound is not fetched again", testRewoundStream)
+	t.Run("GetBatch", testConsumedInBatch)
+}
+
+func testRewoundStream(t *testing.T) {
+	key := keyOf("key")
+	r := newRig(t)
+	r.near.onPut, r.middle.onPut = spoil, spoil
+	r.far.seekable = true
+	put(t, r.far, key, large)
+	want(t, r, key, large)
+	if got := r.far.gets.Load(); got != 1 {
+		t.Errorf("the far layer was asked %d times, want once", got)
+	}
+}
+
+func testConsumedInBatch(t *testing.T) {
+	key := keyOf("key")
+	r := newRig(t)
+	r.near.onPut, r.middle.onPut = spoil, refuse
+	put(t, r.far, key, large)
+	err := r.GetBatch(t.Context(), []interfaces.Key{key}, func(_ int, entry interfaces.Entry, err error) error {
+		got, readErr := io.ReadAll(entry.Reader())
+		if err != nil || readErr != nil || string(got) != large {
+			t.Errorf("GetBatch: %d bytes and errors %v and %v, want %d bytes", len(got), err, readErr, len(large))
 		}
+		return nil
 	})
-	t.Run("GetBatch", func(t *testing.T) {
-		r := newRig(t)
-		r.near.onPut, r.middle.onPut = spoil, refuse
-		put(t, r.far, key, large)
-		err := r.GetBatch(t.Context(), []interfaces.Key{key}, func(_ int, entry interfaces.Entry, err error) error {
-			got, readErr := io.ReadAll(entry.Reader())
-			if err != nil || readErr != nil || string(got) != large {
-				t.Errorf("GetBatch: %d bytes and errors %v and %v, want %d bytes", len(got), err, readErr, len(large))
-			}
-			return nil
-		})
-		if err != nil {
-			t.Errorf("GetBatch: %v", err)
-		}
-	})
+	if err != nil {
+		t.Errorf("GetBatch: %v", err)
+	}
 }
 
 // TestStreamsAreClosed goes every way that a large body takes, over layers that

@@ -27,114 +27,142 @@ func insert(t *testing.T, c interfaces.Cache, key interfaces.Key, entry interfac
 	}
 }
 
+// threeLayers returns a disk-like layer between a memory-like one and a remote.
+func threeLayers(t *testing.T) (near, disk, remote *cachetest.Full, layers []tiers.Layer) {
+	t.Helper()
+	near, disk, remote = cachetest.NewFull(t), cachetest.NewFull(t), cachetest.NewFull(t)
+	return near, disk, remote, []tiers.Layer{{Name: "near", Tier: near}, {Name: "disk", Tier: disk}, {Name: "remote", Tier: remote}}
+}
+
 // TestInsert has a disk-like layer between a memory-like one and a remote.
 func TestInsert(t *testing.T) {
+	t.Run("T2 the winner's entry goes everywhere", testInsertEverywhere)
+	t.Run("T3 R9 the remote decides", testInsertRemoteDecides)
+	t.Run("what only nearer layers have is replaced", testInsertReplacesNearer)
+	t.Run("R10 the disk decides before a remote that is read-only, behind or bare", testInsertDiskDecides)
+	t.Run("a layer that cannot forget gets the winner's entry", testInsertCannotForget)
+	t.Run("T3 a read-only layer before it hides it", testInsertHidden)
+	t.Run("no other layer may decide when it fails", testInsertDeciderFails)
+	t.Run("nobody decides", testInsertNobodyDecides)
+	t.Run("a broken body inserts nothing and is no failure of the layer", testInsertBrokenBody)
+}
+
+func testInsertEverywhere(t *testing.T) {
 	key := keyOf("key")
-	full := func(t *testing.T) (near, disk, remote *cachetest.Full, layers []tiers.Layer) {
-		t.Helper()
-		near, disk, remote = cachetest.NewFull(t), cachetest.NewFull(t), cachetest.NewFull(t)
-		return near, disk, remote, []tiers.Layer{{Name: "near", Tier: near}, {Name: "disk", Tier: disk}, {Name: "remote", Tier: remote}}
+	near, disk, remote, layers := threeLayers(t)
+	s := newStack(t, tiers.Options{}, layers...)
+	insert(t, s, key, stream(strings.Repeat("long ", 1000)), true)
+	for _, c := range []interfaces.Cache{near, disk, remote} {
+		want(t, c, key, strings.Repeat("long ", 1000))
 	}
-	t.Run("T2 the winner's entry goes everywhere", func(t *testing.T) {
-		near, disk, remote, layers := full(t)
+}
+
+func testInsertRemoteDecides(t *testing.T) {
+	key := keyOf("key")
+	near, disk, remote, layers := threeLayers(t)
+	s := newStack(t, tiers.Options{}, layers...)
+	put(t, remote, key, "winner")
+	put(t, near, key, "ours")
+	put(t, disk, key, "ours")
+	insert(t, s, key, interfaces.Text("late"), false)
+	want(t, s, key, "winner")
+	want(t, near, key, "winner")
+	want(t, disk, key, "winner")
+}
+
+func testInsertReplacesNearer(t *testing.T) {
+	key := keyOf("key")
+	near, _, _, layers := threeLayers(t)
+	s := newStack(t, tiers.Options{}, layers...)
+	put(t, near, key, "alone")
+	insert(t, s, key, interfaces.Text("winner"), true)
+	want(t, s, key, "winner")
+	want(t, near, key, "winner")
+}
+
+func testInsertDiskDecides(t *testing.T) {
+	key := keyOf("key")
+	for name, change := range map[string]func(remote *tiers.Layer){
+		"read-only": func(remote *tiers.Layer) { remote.ReadOnly = true },
+		"behind":    func(remote *tiers.Layer) { remote.Behind = true },
+		"bare":      func(remote *tiers.Layer) { remote.Tier = cachetest.Bare(remote.Tier) },
+		"a bare stack": func(remote *tiers.Layer) {
+			remote.Tier = newStack(t, tiers.Options{}, tiers.Layer{Name: "bare", Tier: cachetest.Bare(remote.Tier)})
+		},
+	} {
+		_, disk, _, layers := threeLayers(t)
+		change(&layers[2])
 		s := newStack(t, tiers.Options{}, layers...)
-		insert(t, s, key, stream(strings.Repeat("long ", 1000)), true)
-		for _, c := range []interfaces.Cache{near, disk, remote} {
-			want(t, c, key, strings.Repeat("long ", 1000))
-		}
-	})
-	t.Run("T3 R9 the remote decides", func(t *testing.T) {
-		near, disk, remote, layers := full(t)
-		s := newStack(t, tiers.Options{}, layers...)
-		put(t, remote, key, "winner")
-		put(t, near, key, "ours")
-		put(t, disk, key, "ours")
-		insert(t, s, key, interfaces.Text("late"), false)
-		want(t, s, key, "winner")
-		want(t, near, key, "winner")
-		want(t, disk, key, "winner")
-	})
-	t.Run("what only nearer layers have is replaced", func(t *testing.T) {
-		near, _, _, layers := full(t)
-		s := newStack(t, tiers.Options{}, layers...)
-		put(t, near, key, "alone")
 		insert(t, s, key, interfaces.Text("winner"), true)
-		want(t, s, key, "winner")
-		want(t, near, key, "winner")
-	})
-	t.Run("R10 the disk decides before a remote that is read-only, behind or bare", func(t *testing.T) {
-		for name, change := range map[string]func(remote *tiers.Layer){
-			"read-only": func(remote *tiers.Layer) { remote.ReadOnly = true },
-			"behind":    func(remote *tiers.Layer) { remote.Behind = true },
-			"bare":      func(remote *tiers.Layer) { remote.Tier = cachetest.Bare(remote.Tier) },
-			"a bare stack": func(remote *tiers.Layer) {
-				remote.Tier = newStack(t, tiers.Options{}, tiers.Layer{Name: "bare", Tier: cachetest.Bare(remote.Tier)})
-			},
-		} {
-			_, disk, _, layers := full(t)
-			change(&layers[2])
-			s := newStack(t, tiers.Options{}, layers...)
-			insert(t, s, key, interfaces.Text("winner"), true)
-			insert(t, s, key, interfaces.Text("late"), false)
-			if got, err := read(t, disk, key); err != nil || got != "winner" {
-				t.Errorf("%s: the disk has %q (error %v), want the winner", name, got, err)
-			}
+		insert(t, s, key, interfaces.Text("late"), false)
+		if got, err := read(t, disk, key); err != nil || got != "winner" {
+			t.Errorf("%s: the disk has %q (error %v), want the winner", name, got, err)
 		}
-	})
-	t.Run("a layer that cannot forget gets the winner's entry", func(t *testing.T) {
-		near, _, remote, layers := full(t)
-		layers[0].Tier = cachetest.Bare(near)
-		s := newStack(t, tiers.Options{}, layers...)
-		put(t, remote, key, "winner")
-		put(t, near, key, "ours")
-		insert(t, s, key, interfaces.Text("late"), false)
-		want(t, near, key, "winner")
-	})
-	t.Run("T3 a read-only layer before it hides it", func(t *testing.T) {
-		near, _, remote, layers := full(t)
-		layers[0].ReadOnly = true
-		s := newStack(t, tiers.Options{}, layers...)
-		put(t, near, key, "given")
-		insert(t, s, key, interfaces.Text("late"), false)
-		want(t, s, key, "given")
+	}
+}
+
+func testInsertCannotForget(t *testing.T) {
+	key := keyOf("key")
+	near, _, remote, layers := threeLayers(t)
+	layers[0].Tier = cachetest.Bare(near)
+	s := newStack(t, tiers.Options{}, layers...)
+	put(t, remote, key, "winner")
+	put(t, near, key, "ours")
+	insert(t, s, key, interfaces.Text("late"), false)
+	want(t, near, key, "winner")
+}
+
+func testInsertHidden(t *testing.T) {
+	key := keyOf("key")
+	near, _, remote, layers := threeLayers(t)
+	layers[0].ReadOnly = true
+	s := newStack(t, tiers.Options{}, layers...)
+	put(t, near, key, "given")
+	insert(t, s, key, interfaces.Text("late"), false)
+	want(t, s, key, "given")
+	wantMiss(t, remote, key)
+}
+
+func testInsertDeciderFails(t *testing.T) {
+	key := keyOf("key")
+	near, disk, remote, layers := threeLayers(t)
+	layers[2].MaxBody = 3
+	s := newStack(t, tiers.Options{}, layers...)
+	got, err := s.Insert(t.Context(), key, interfaces.Text("body"))
+	failures, ok := errors.AsType[*cacheerr.TierFailures](err)
+	if got || !ok || len(failures.Failures) != 1 || failures.Failures[0].Tier != "remote" {
+		t.Errorf("Insert: %t and error %v, want TierFailures of the remote", got, err)
+	}
+	for _, c := range []interfaces.Cache{near, disk, remote} {
+		wantMiss(t, c, key)
+	}
+}
+
+func testInsertNobodyDecides(t *testing.T) {
+	key := keyOf("key")
+	s := newStack(t, tiers.Options{}, tiers.Layer{Name: "bare", Tier: cachetest.Bare(cachetest.NewFull(t))},
+		tiers.Layer{Name: "old", Tier: cachetest.NewFull(t), ReadOnly: true})
+	if _, err := s.Insert(t.Context(), key, interfaces.Text("body")); !same(err, errors.ErrUnsupported) {
+		t.Errorf("Insert: error %v, want errors.ErrUnsupported", err)
+	}
+	if got := s.Consistency(); got != interfaces.ConsistencyUnknown {
+		t.Errorf("consistency %v, want unknown", got)
+	}
+}
+
+func testInsertBrokenBody(t *testing.T) {
+	key := keyOf("key")
+	for _, body := range []string{"small", large} {
+		_, _, remote, layers := threeLayers(t)
+		seen := &events{}
+		s := newStack(t, tiers.Options{Observer: seen}, layers...)
+		_, err := s.Insert(t.Context(), key, interfaces.Stream(onlyReader{strings.NewReader(body)}, int64(len(body))+1))
+		if err == nil {
+			t.Error("Insert of half a body succeeds")
+		}
 		wantMiss(t, remote, key)
-	})
-	t.Run("no other layer may decide when it fails", func(t *testing.T) {
-		near, disk, remote, layers := full(t)
-		layers[2].MaxBody = 3
-		s := newStack(t, tiers.Options{}, layers...)
-		got, err := s.Insert(t.Context(), key, interfaces.Text("body"))
-		failures, ok := errors.AsType[*cacheerr.TierFailures](err)
-		if got || !ok || len(failures.Failures) != 1 || failures.Failures[0].Tier != "remote" {
-			t.Errorf("Insert: %t and error %v, want TierFailures of the remote", got, err)
-		}
-		for _, c := range []interfaces.Cache{near, disk, remote} {
-			wantMiss(t, c, key)
-		}
-	})
-	t.Run("nobody decides", func(t *testing.T) {
-		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "bare", Tier: cachetest.Bare(cachetest.NewFull(t))},
-			tiers.Layer{Name: "old", Tier: cachetest.NewFull(t), ReadOnly: true})
-		if _, err := s.Insert(t.Context(), key, interfaces.Text("body")); !same(err, errors.ErrUnsupported) {
-			t.Errorf("Insert: error %v, want errors.ErrUnsupported", err)
-		}
-		if got := s.Consistency(); got != interfaces.ConsistencyUnknown {
-			t.Errorf("consistency %v, want unknown", got)
-		}
-	})
-	t.Run("a broken body inserts nothing and is no failure of the layer", func(t *testing.T) {
-		for _, body := range []string{"small", large} {
-			_, _, remote, layers := full(t)
-			seen := &events{}
-			s := newStack(t, tiers.Options{Observer: seen}, layers...)
-			_, err := s.Insert(t.Context(), key, interfaces.Stream(onlyReader{strings.NewReader(body)}, int64(len(body))+1))
-			if err == nil {
-				t.Error("Insert of half a body succeeds")
-			}
-			wantMiss(t, remote, key)
-			seen.want(t, "stack insert failed")
-		}
-	})
+		seen.want(t, "stack insert failed")
+	}
 }
 
 // heldDisk is a Full whose Gets have their answer and wait.

@@ -61,128 +61,160 @@ func wantPath(t *testing.T, c interfaces.Cache, key interfaces.Key, body string)
 }
 
 func TestPath(t *testing.T) {
+	t.Run("a file is found at once", testPathAtOnce)
+	t.Run("what a nearer layer has gets a file", testPathOfNearer)
+	t.Run("what a farther layer has gets a file", testPathOfFarther)
+	t.Run("it fails as Get does", testPathFails)
+	t.Run("damage is mended from a farther layer", testPathMendsDamage)
+	t.Run("a miss if no layer with files takes it", testPathNobodyTakes)
+	t.Run("a layer that refuses is not ill", testPathRefused)
+	t.Run("half of a body goes to nobody", testPathHalfABody)
+	t.Run("the next layer with files takes what one refuses", testPathNextTakes)
+	t.Run("no files, no paths", testPathWithoutFiles)
+	t.Run("a stack without files before a disk", testPathStackBeforeDisk)
+}
+
+func testPathAtOnce(t *testing.T) {
+	key := keyOf("key")
+	p := newPaths(t)
+	put(t, p.memory, key, "body")
+	put(t, p.disk, key, "body")
+	wantPath(t, p, key, "body")
+	p.events.want(t, "disk path hit", "stack path hit")
+	if n := p.memory.gets.Load() + p.remote.gets.Load(); n != 0 {
+		t.Errorf("other layers were asked %d times", n)
+	}
+}
+
+func testPathOfNearer(t *testing.T) {
+	key := keyOf("key")
+	p := newPaths(t)
+	put(t, p.memory, key, "body")
+	wantPath(t, p, key, "body")
+	p.events.want(t, "disk path miss absent", "memory path hit", "disk path promoted", "stack path hit")
+	want(t, p.disk, key, "body")
+}
+
+func testPathOfFarther(t *testing.T) {
 	key, long := keyOf("key"), strings.Repeat("long ", 1000)
-	t.Run("a file is found at once", func(t *testing.T) {
-		p := newPaths(t)
-		put(t, p.memory, key, "body")
-		put(t, p.disk, key, "body")
-		wantPath(t, p, key, "body")
-		p.events.want(t, "disk path hit", "stack path hit")
-		if n := p.memory.gets.Load() + p.remote.gets.Load(); n != 0 {
-			t.Errorf("other layers were asked %d times", n)
-		}
-	})
-	t.Run("what a nearer layer has gets a file", func(t *testing.T) {
-		p := newPaths(t)
-		put(t, p.memory, key, "body")
-		wantPath(t, p, key, "body")
-		p.events.want(t, "disk path miss absent", "memory path hit", "disk path promoted", "stack path hit")
-		want(t, p.disk, key, "body")
-	})
-	t.Run("what a farther layer has gets a file", func(t *testing.T) {
-		p := newPaths(t)
-		put(t, p.remote, key, long)
-		wantPath(t, p, key, long)
-		wantPath(t, p, key, long)
-		if n := p.remote.gets.Load(); n != 1 {
-			t.Errorf("the remote was asked %d times, want once", n)
-		}
-	})
-	t.Run("it fails as Get does", func(t *testing.T) {
-		p := newPaths(t)
-		_, _, err := p.Path(t.Context(), key)
-		if !same(err, cacheerr.ErrMiss) {
-			t.Errorf("Path of an absent key: error %v, want the bare cacheerr.ErrMiss", err)
-		}
-		p.events.want(t, "disk path miss absent", "memory path miss absent", "remote path miss absent", "stack path miss absent")
-		put(t, p.disk, key, "body")
-		p.disk.full.Damage(key)
-		if _, _, err = p.Path(t.Context(), key); !errors.Is(err, cacheerr.ErrDamaged) {
-			t.Errorf("Path of a damaged entry: error %v, want cacheerr.ErrDamaged", err)
-		}
-	})
-	t.Run("damage is mended from a farther layer", func(t *testing.T) {
-		p := newPaths(t)
-		put(t, p, key, long)
-		p.disk.full.Damage(key)
-		if err := p.memory.Delete(t.Context(), key); err != nil {
-			t.Fatal(err)
-		}
-		p.events.lines()
-		wantPath(t, p, key, long)
-		p.events.want(t, "disk path miss damaged", "memory path miss absent", "remote path hit", "disk path promoted", "stack path hit")
-	})
-	t.Run("a miss if no layer with files takes it", func(t *testing.T) {
-		for name, change := range map[string]func([]tiers.Layer){
-			"read-only": func(l []tiers.Layer) { l[1].ReadOnly = true },
-			"too small": func(l []tiers.Layer) { l[1].MaxBody = 3 },
-		} {
-			p := newPaths(t, change)
-			put(t, p.remote, key, "body")
-			if _, _, err := p.Path(t.Context(), key); !same(err, cacheerr.ErrMiss) {
-				t.Errorf("%s: error %v, want the bare cacheerr.ErrMiss", name, err)
-			}
-		}
-		p := newPaths(t)
+	p := newPaths(t)
+	put(t, p.remote, key, long)
+	wantPath(t, p, key, long)
+	wantPath(t, p, key, long)
+	if n := p.remote.gets.Load(); n != 1 {
+		t.Errorf("the remote was asked %d times, want once", n)
+	}
+}
+
+func testPathFails(t *testing.T) {
+	key := keyOf("key")
+	p := newPaths(t)
+	_, _, err := p.Path(t.Context(), key)
+	if !same(err, cacheerr.ErrMiss) {
+		t.Errorf("Path of an absent key: error %v, want the bare cacheerr.ErrMiss", err)
+	}
+	p.events.want(t, "disk path miss absent", "memory path miss absent", "remote path miss absent", "stack path miss absent")
+	put(t, p.disk, key, "body")
+	p.disk.full.Damage(key)
+	if _, _, err = p.Path(t.Context(), key); !errors.Is(err, cacheerr.ErrDamaged) {
+		t.Errorf("Path of a damaged entry: error %v, want cacheerr.ErrDamaged", err)
+	}
+}
+
+func testPathMendsDamage(t *testing.T) {
+	key, long := keyOf("key"), strings.Repeat("long ", 1000)
+	p := newPaths(t)
+	put(t, p, key, long)
+	p.disk.full.Damage(key)
+	if err := p.memory.Delete(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	p.events.lines()
+	wantPath(t, p, key, long)
+	p.events.want(t, "disk path miss damaged", "memory path miss absent", "remote path hit", "disk path promoted", "stack path hit")
+}
+
+func testPathNobodyTakes(t *testing.T) {
+	key := keyOf("key")
+	for name, change := range map[string]func([]tiers.Layer){
+		"read-only": func(l []tiers.Layer) { l[1].ReadOnly = true },
+		"too small": func(l []tiers.Layer) { l[1].MaxBody = 3 },
+	} {
+		p := newPaths(t, change)
 		put(t, p.remote, key, "body")
-		p.disk.onPut = spoil
 		if _, _, err := p.Path(t.Context(), key); !same(err, cacheerr.ErrMiss) {
-			t.Errorf("ill: error %v, want the bare cacheerr.ErrMiss", err)
+			t.Errorf("%s: error %v, want the bare cacheerr.ErrMiss", name, err)
 		}
-		p.events.want(t, "disk path miss absent", "memory path miss absent", "remote path hit", "disk path failed", "stack path miss ill tier")
-	})
-	t.Run("a layer that refuses is not ill", func(t *testing.T) {
-		p := newPaths(t)
-		put(t, p.remote, key, "body")
-		p.disk.onPut = func(context.Context, interfaces.Key, interfaces.Entry) error {
-			return &cacheerr.EntryTooLargeError{Requested: 4, Available: 3}
-		}
-		if _, _, err := p.Path(t.Context(), key); !same(err, cacheerr.ErrMiss) {
-			t.Errorf("Path: error %v, want the bare cacheerr.ErrMiss", err)
-		}
-		if got := p.events.linesOf("stack"); !slices.Equal(got, []string{"stack path miss absent"}) {
-			t.Errorf("events %q, want a miss of an absent entry", got)
-		}
-	})
-	t.Run("half of a body goes to nobody", func(t *testing.T) {
-		first, second, remote := newFake(t), newFake(t), newFar(t)
-		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "first", Tier: disk{first}},
-			tiers.Layer{Name: "second", Tier: disk{second}}, tiers.Layer{Name: "remote", Tier: remote})
-		first.onPut = spoil
-		put(t, remote, key, large)
-		if _, _, err := s.Path(t.Context(), key); !same(err, cacheerr.ErrMiss) {
-			t.Errorf("Path: error %v, want the bare cacheerr.ErrMiss", err)
-		}
-		if n := second.puts.Load(); n != 0 {
-			t.Errorf("%d puts of half a body", n)
-		}
-	})
-	t.Run("the next layer with files takes what one refuses", func(t *testing.T) {
-		first, second, remote := newFake(t), newFake(t), newFar(t)
-		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "first", Tier: disk{first}},
-			tiers.Layer{Name: "second", Tier: disk{second}}, tiers.Layer{Name: "remote", Tier: remote})
-		first.onPut = refuse
-		put(t, remote, key, "body")
-		wantPath(t, s, key, "body")
-		want(t, second, key, "body")
-	})
-	t.Run("no files, no paths", func(t *testing.T) {
-		inner := newStack(t, tiers.Options{}, tiers.Layer{Name: "memory", Tier: newFake(t)})
-		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "stack", Tier: inner})
-		put(t, s, key, "body")
-		if _, _, err := s.Path(t.Context(), key); !same(err, errors.ErrUnsupported) {
-			t.Errorf("Path: error %v, want errors.ErrUnsupported", err)
-		}
-		if _, _, err := s.PutPath(t.Context(), key, interfaces.Text("body")); !same(err, errors.ErrUnsupported) {
-			t.Errorf("PutPath: error %v, want errors.ErrUnsupported", err)
-		}
-	})
-	t.Run("a stack without files before a disk", func(t *testing.T) {
-		inner := newStack(t, tiers.Options{}, tiers.Layer{Name: "memory", Tier: newFake(t)})
-		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "stack", Tier: inner}, tiers.Layer{Name: "disk", Tier: cachetest.NewFull(t)})
-		put(t, inner, key, "body")
-		wantPath(t, s, key, "body")
-	})
+	}
+	p := newPaths(t)
+	put(t, p.remote, key, "body")
+	p.disk.onPut = spoil
+	if _, _, err := p.Path(t.Context(), key); !same(err, cacheerr.ErrMiss) {
+		t.Errorf("ill: error %v, want the bare cacheerr.ErrMiss", err)
+	}
+	p.events.want(t, "disk path miss absent", "memory path miss absent", "remote path hit", "disk path failed", "stack path miss ill tier")
+}
+
+func testPathRefused(t *testing.T) {
+	key := keyOf("key")
+	p := newPaths(t)
+	put(t, p.remote, key, "body")
+	p.disk.onPut = func(context.Context, interfaces.Key, interfaces.Entry) error {
+		return &cacheerr.EntryTooLargeError{Requested: 4, Available: 3}
+	}
+	if _, _, err := p.Path(t.Context(), key); !same(err, cacheerr.ErrMiss) {
+		t.Errorf("Path: error %v, want the bare cacheerr.ErrMiss", err)
+	}
+	if got := p.events.linesOf("stack"); !slices.Equal(got, []string{"stack path miss absent"}) {
+		t.Errorf("events %q, want a miss of an absent entry", got)
+	}
+}
+
+func testPathHalfABody(t *testing.T) {
+	key := keyOf("key")
+	first, second, remote := newFake(t), newFake(t), newFar(t)
+	s := newStack(t, tiers.Options{}, tiers.Layer{Name: "first", Tier: disk{first}},
+		tiers.Layer{Name: "second", Tier: disk{second}}, tiers.Layer{Name: "remote", Tier: remote})
+	first.onPut = spoil
+	put(t, remote, key, large)
+	if _, _, err := s.Path(t.Context(), key); !same(err, cacheerr.ErrMiss) {
+		t.Errorf("Path: error %v, want the bare cacheerr.ErrMiss", err)
+	}
+	if n := second.puts.Load(); n != 0 {
+		t.Errorf("%d puts of half a body", n)
+	}
+}
+
+func testPathNextTakes(t *testing.T) {
+	key := keyOf("key")
+	first, second, remote := newFake(t), newFake(t), newFar(t)
+	s := newStack(t, tiers.Options{}, tiers.Layer{Name: "first", Tier: disk{first}},
+		tiers.Layer{Name: "second", Tier: disk{second}}, tiers.Layer{Name: "remote", Tier: remote})
+	first.onPut = refuse
+	put(t, remote, key, "body")
+	wantPath(t, s, key, "body")
+	want(t, second, key, "body")
+}
+
+func testPathWithoutFiles(t *testing.T) {
+	key := keyOf("key")
+	inner := newStack(t, tiers.Options{}, tiers.Layer{Name: "memory", Tier: newFake(t)})
+	s := newStack(t, tiers.Options{}, tiers.Layer{Name: "stack", Tier: inner})
+	put(t, s, key, "body")
+	if _, _, err := s.Path(t.Context(), key); !same(err, errors.ErrUnsupported) {
+		t.Errorf("Path: error %v, want errors.ErrUnsupported", err)
+	}
+	if _, _, err := s.PutPath(t.Context(), key, interfaces.Text("body")); !same(err, errors.ErrUnsupported) {
+		t.Errorf("PutPath: error %v, want errors.ErrUnsupported", err)
+	}
+}
+
+func testPathStackBeforeDisk(t *testing.T) {
+	key := keyOf("key")
+	inner := newStack(t, tiers.Options{}, tiers.Layer{Name: "memory", Tier: newFake(t)})
+	s := newStack(t, tiers.Options{}, tiers.Layer{Name: "stack", Tier: inner}, tiers.Layer{Name: "disk", Tier: cachetest.NewFull(t)})
+	put(t, inner, key, "body")
+	wantPath(t, s, key, "body")
 }
 
 func TestPutPath(t *testing.T) {
@@ -206,8 +238,7 @@ func TestPathSingleFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, key := newPaths(t), keyOf("key")
 		put(t, p.remote, key, "body")
-		held := make(gate)
-		p.remote.onGet = func(context.Context, interfaces.Key) error { held.pass(); return nil }
+		held := p.remote.holdGets()
 		for range 100 {
 			go wantPath(t, p, key, "body")
 			go want(t, p, key, "body")
@@ -225,8 +256,7 @@ func TestPathSingleFlight(t *testing.T) {
 func TestPathMissIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaths(t)
-		held := make(gate)
-		p.remote.onGet = func(context.Context, interfaces.Key) error { held.pass(); return nil }
+		held := p.remote.holdGets()
 		for range 100 {
 			go func() {
 				if _, _, err := p.Path(t.Context(), keyOf("absent")); !same(err, cacheerr.ErrMiss) {
@@ -247,8 +277,7 @@ func TestPathWaiterGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, key := newPaths(t), keyOf("key")
 		put(t, p.remote, key, "body")
-		held := make(gate)
-		p.remote.onGet = func(context.Context, interfaces.Key) error { held.pass(); return nil }
+		held := p.remote.holdGets()
 		for range 10 {
 			go wantPath(t, p, key, "body")
 		}

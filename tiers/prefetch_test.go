@@ -36,6 +36,14 @@ func (d *distant) GetBatch(ctx context.Context, keys []interfaces.Key, each func
 	return interfaces.GetBatch(ctx, getter{d.fake}, keys, each)
 }
 
+// holdBatch makes every batch wait for the gate, and then fail with err if there
+// is one.
+func (d *distant) holdBatch(err error) gate {
+	held := make(gate)
+	d.onBatch = func() error { held.pass(); return err }
+	return held
+}
+
 // machine is a stack of memory and disk before a far layer.
 type machine struct {
 	*tiers.Stack
@@ -70,90 +78,109 @@ func prefetch(t *testing.T, s *tiers.Stack, keys ...interfaces.Key) {
 }
 
 func TestPrefetch(t *testing.T) {
+	t.Run("one batch for what is not near, and one copy of each", testPrefetchOneBatch)
+	t.Run("a large stream", testPrefetchLarge)
+	t.Run("a layer that takes nothing", testPrefetchRefused)
+	t.Run("far layers are asked in order", testPrefetchInOrder)
+	t.Run("nothing is far", testPrefetchNothingFar)
+	t.Run("T10 closed, cancelled", testPrefetchClosed)
+}
+
+func testPrefetchOneBatch(t *testing.T) {
 	a, b, c, d := keyOf("a"), keyOf("b"), keyOf("c"), keyOf("d")
-	t.Run("one batch for what is not near, and one copy of each", func(t *testing.T) {
-		m := newMachine(t, tiers.Options{})
-		put(t, m.memory, a, "in memory")
-		put(t, m.disk, b, "on disk")
-		put(t, m.far, c, "far")
-		put(t, m.far, d, "")
-		prefetch(t, m.Stack, a, b, c, d, c)
-		m.asked(t, 1, 2)
-		m.events.want(t, "far prefetch hit", "disk prefetch promoted", "far prefetch hit", "memory prefetch promoted")
-		want(t, m.disk, c, "far")
-		wantMiss(t, m.disk, d)
-		wantMiss(t, m.memory, c)
-		want(t, m, d, "")
-		if _, size, err := m.Path(t.Context(), c); size != 3 || err != nil {
-			t.Errorf("Path: %d bytes and %v, want 3", size, err)
-		}
-		prefetch(t, m.Stack, a, b, c, d)
-		m.asked(t, 1, 2)
-	})
-	t.Run("a large stream", func(t *testing.T) {
-		m := newMachine(t, tiers.Options{})
-		m.far.streams = true
-		put(t, m.far, a, large)
-		prefetch(t, m.Stack, a)
-		want(t, m.disk, a, large)
-		m.asked(t, 1, 1)
-	})
-	t.Run("a layer that takes nothing", func(t *testing.T) {
-		m := newMachine(t, tiers.Options{})
-		m.memory.onPut = refuse
-		put(t, m.far, a, "")
-		prefetch(t, m.Stack, a)
-		want(t, m.disk, a, "")
-	})
-	t.Run("far layers are asked in order", func(t *testing.T) {
-		near, first, second := newFake(t), &distant{fake: newFake(t)}, &distant{fake: newFake(t)}
-		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "near", Tier: near}, tiers.Layer{Name: "1", Tier: first}, tiers.Layer{Name: "2", Tier: second})
-		put(t, first, a, "first")
-		put(t, second, a, "hidden")
-		put(t, second, b, "second")
-		prefetch(t, s, a, b)
-		want(t, near, a, "first")
-		want(t, near, b, "second")
-		if n := second.gets.Load(); n != 1 {
-			t.Errorf("the second layer was asked for %d keys, want 1", n)
-		}
-	})
-	t.Run("nothing is far", func(t *testing.T) {
-		s := newStack(t, tiers.Options{}, tiers.Layer{Name: "disk", Tier: cachetest.NewFull(t)})
-		prefetch(t, s, a)
-	})
-	t.Run("T10 closed, cancelled", func(t *testing.T) {
-		m := newMachine(t, tiers.Options{})
-		ctx, cancel := context.WithCancel(t.Context())
-		m.far.onBatch = func() error { cancel(); return ctx.Err() }
-		if err := m.Prefetch(ctx, []interfaces.Key{a}); !same(err, context.Canceled) {
-			t.Errorf("cancelled: %v", err)
-		}
-		_ = m.Close()
-		if err := m.Prefetch(t.Context(), []interfaces.Key{a}); !same(err, cacheerr.ErrClosed) {
-			t.Errorf("closed: %v", err)
-		}
-		if _, err := m.Newest(t.Context(), a); !same(err, cacheerr.ErrClosed) {
-			t.Errorf("Newest, closed: %v", err)
-		}
-	})
+	m := newMachine(t, tiers.Options{})
+	put(t, m.memory, a, "in memory")
+	put(t, m.disk, b, "on disk")
+	put(t, m.far, c, "far")
+	put(t, m.far, d, "")
+	prefetch(t, m.Stack, a, b, c, d, c)
+	m.asked(t, 1, 2)
+	m.events.want(t, "far prefetch hit", "disk prefetch promoted", "far prefetch hit", "memory prefetch promoted")
+	want(t, m.disk, c, "far")
+	wantMiss(t, m.disk, d)
+	wantMiss(t, m.memory, c)
+	want(t, m, d, "")
+	if _, size, err := m.Path(t.Context(), c); size != 3 || err != nil {
+		t.Errorf("Path: %d bytes and %v, want 3", size, err)
+	}
+	prefetch(t, m.Stack, a, b, c, d)
+	m.asked(t, 1, 2)
+}
+
+func testPrefetchLarge(t *testing.T) {
+	a := keyOf("a")
+	m := newMachine(t, tiers.Options{})
+	m.far.streams = true
+	put(t, m.far, a, large)
+	prefetch(t, m.Stack, a)
+	want(t, m.disk, a, large)
+	m.asked(t, 1, 1)
+}
+
+func testPrefetchRefused(t *testing.T) {
+	a := keyOf("a")
+	m := newMachine(t, tiers.Options{})
+	m.memory.onPut = refuse
+	put(t, m.far, a, "")
+	prefetch(t, m.Stack, a)
+	want(t, m.disk, a, "")
+}
+
+func testPrefetchInOrder(t *testing.T) {
+	a, b := keyOf("a"), keyOf("b")
+	near, first, second := newFake(t), &distant{fake: newFake(t)}, &distant{fake: newFake(t)}
+	s := newStack(t, tiers.Options{}, tiers.Layer{Name: "near", Tier: near}, tiers.Layer{Name: "1", Tier: first}, tiers.Layer{Name: "2", Tier: second})
+	put(t, first, a, "first")
+	put(t, second, a, "hidden")
+	put(t, second, b, "second")
+	prefetch(t, s, a, b)
+	want(t, near, a, "first")
+	want(t, near, b, "second")
+	if n := second.gets.Load(); n != 1 {
+		t.Errorf("the second layer was asked for %d keys, want 1", n)
+	}
+}
+
+func testPrefetchNothingFar(t *testing.T) {
+	a := keyOf("a")
+	s := newStack(t, tiers.Options{}, tiers.Layer{Name: "disk", Tier: cachetest.NewFull(t)})
+	prefetch(t, s, a)
+}
+
+func testPrefetchClosed(t *testing.T) {
+	a := keyOf("a")
+	m := newMachine(t, tiers.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	m.far.onBatch = func() error { cancel(); return ctx.Err() }
+	if err := m.Prefetch(ctx, []interfaces.Key{a}); !same(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	_ = m.Close()
+	if err := m.Prefetch(t.Context(), []interfaces.Key{a}); !same(err, cacheerr.ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+	if _, err := m.Newest(t.Context(), a); !same(err, cacheerr.ErrClosed) {
+		t.Errorf("Newest, closed: %v", err)
+	}
+}
+
+// during runs do while a batch is under way, which goes on when do waits, and
+// then fails with err or answers.
+func during(t *testing.T, m *machine, err error, do func(), keys ...interfaces.Key) {
+	t.Helper()
+	held := m.far.holdBatch(err)
+	var all sync.WaitGroup
+	all.Go(func() { prefetch(t, m.Stack, keys...) })
+	synctest.Wait()
+	all.Go(do)
+	held.open()
+	all.Wait()
 }
 
 // TestPrefetchJoins: who asks for what is being prefetched waits for that, and
 // the far layer is asked for no key twice.
 func TestPrefetchJoins(t *testing.T) {
 	key, absent := keyOf("key"), keyOf("absent")
-	// during runs do while a batch is under way, which goes on when do waits.
-	during := func(t *testing.T, m *machine, do func(), keys ...interfaces.Key) {
-		held := make(gate)
-		m.far.onBatch = func() error { held.pass(); return nil }
-		var all sync.WaitGroup
-		all.Go(func() { prefetch(t, m.Stack, keys...) })
-		synctest.Wait()
-		all.Go(do)
-		held.open()
-		all.Wait()
-	}
 	for _, test := range []struct {
 		name string
 		do   func(t *testing.T, m *machine)
@@ -176,71 +203,66 @@ func TestPrefetchJoins(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newMachine(t, tiers.Options{})
 				put(t, m.far, key, "body")
-				during(t, m, func() { test.do(t, m) }, key, absent)
+				during(t, m, nil, func() { test.do(t, m) }, key, absent)
 				m.asked(t, 1, 2)
 			})
 		})
 	}
-	t.Run("a key that somebody gets is left to them", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			m := newMachine(t, tiers.Options{})
-			put(t, m.far, key, "body")
-			held := make(gate)
-			m.far.onGet = func(context.Context, interfaces.Key) error { held.pass(); return nil }
-			var all sync.WaitGroup
-			all.Go(func() { want(t, m, key, "body") })
-			synctest.Wait()
-			prefetch(t, m.Stack, key)
-			held.open()
-			all.Wait()
-			m.asked(t, 0, 1)
-		})
-	})
-	t.Run("a key that is not under way yet does not wait", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			m := newMachine(t, tiers.Options{})
-			put(t, m.far, key, "body")
-			held := make(gate)
-			m.far.onBatch = func() error { held.pass(); return nil }
-			var all sync.WaitGroup
-			all.Go(func() { prefetch(t, m.Stack, absent) })
-			synctest.Wait()
-			want(t, m, key, "body")
-			held.open()
-			all.Wait()
-		})
-	})
-	t.Run("who waits for a layer that fails asks for himself", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			m := newMachine(t, tiers.Options{})
-			put(t, m.far, key, "body")
-			held := make(gate)
-			m.far.onBatch = func() error { held.pass(); return errIll }
-			var all sync.WaitGroup
-			all.Go(func() { prefetch(t, m.Stack, key) })
-			synctest.Wait()
-			all.Go(func() { want(t, m, key, "body") })
-			held.open()
-			all.Wait()
-			m.asked(t, 1, 1)
-		})
-	})
-	t.Run("what is put meanwhile stays", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			m := newMachine(t, tiers.Options{})
-			put(t, m.far, key, "old")
-			answered := make(gate)
-			m.far.afterGet = answered.pass
-			var all sync.WaitGroup
-			all.Go(func() { prefetch(t, m.Stack, key) })
-			synctest.Wait()
-			put(t, m, key, "new")
-			answered.open()
-			all.Wait()
-			want(t, m, key, "new")
-			want(t, m.disk, key, "new")
-		})
-	})
+	t.Run("a key that somebody gets is left to them", func(t *testing.T) { synctest.Test(t, testPrefetchLeavesKeys) })
+	t.Run("a key that is not under way yet does not wait", func(t *testing.T) { synctest.Test(t, testPrefetchOthersGoOn) })
+	t.Run("who waits for a layer that fails asks for himself", func(t *testing.T) { synctest.Test(t, testPrefetchFails) })
+	t.Run("what is put meanwhile stays", func(t *testing.T) { synctest.Test(t, testPrefetchKeepsPuts) })
+}
+
+func testPrefetchLeavesKeys(t *testing.T) {
+	key := keyOf("key")
+	m := newMachine(t, tiers.Options{})
+	put(t, m.far, key, "body")
+	held := m.far.holdGets()
+	var all sync.WaitGroup
+	all.Go(func() { want(t, m, key, "body") })
+	synctest.Wait()
+	prefetch(t, m.Stack, key)
+	held.open()
+	all.Wait()
+	m.asked(t, 0, 1)
+}
+
+func testPrefetchOthersGoOn(t *testing.T) {
+	key, absent := keyOf("key"), keyOf("absent")
+	m := newMachine(t, tiers.Options{})
+	put(t, m.far, key, "body")
+	held := m.far.holdBatch(nil)
+	var all sync.WaitGroup
+	all.Go(func() { prefetch(t, m.Stack, absent) })
+	synctest.Wait()
+	want(t, m, key, "body")
+	held.open()
+	all.Wait()
+}
+
+func testPrefetchFails(t *testing.T) {
+	key := keyOf("key")
+	m := newMachine(t, tiers.Options{})
+	put(t, m.far, key, "body")
+	during(t, m, errIll, func() { want(t, m, key, "body") }, key)
+	m.asked(t, 1, 1)
+}
+
+func testPrefetchKeepsPuts(t *testing.T) {
+	key := keyOf("key")
+	m := newMachine(t, tiers.Options{})
+	put(t, m.far, key, "old")
+	answered := make(gate)
+	m.far.afterGet = answered.pass
+	var all sync.WaitGroup
+	all.Go(func() { prefetch(t, m.Stack, key) })
+	synctest.Wait()
+	put(t, m, key, "new")
+	answered.open()
+	all.Wait()
+	want(t, m, key, "new")
+	want(t, m.disk, key, "new")
 }
 
 // honest is an Options.Verify that lets pass what begins with "good".
@@ -317,20 +339,26 @@ func TestVerify(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a read-only layer keeps what it has", func(t *testing.T) {
-		near, far := cachetest.NewFull(t), newFake(t)
-		s := newStack(t, tiers.Options{Verify: honest}, tiers.Layer{Name: "near", Tier: near}, tiers.Layer{Name: "far", Tier: far, ReadOnly: true})
-		put(t, far, key, "bad")
-		if err := get(t, s); !errors.Is(err, cacheerr.ErrMiss) {
-			t.Errorf("%v, want a miss", err)
-		}
-		want(t, far, key, "bad")
-	})
-	t.Run("near layers are not asked about", func(t *testing.T) {
-		m := newMachine(t, tiers.Options{Verify: honest})
-		put(t, m, key, "bad, but ours")
-		want(t, m, key, "bad, but ours")
-	})
+	t.Run("a read-only layer keeps what it has", testReadOnlyKeeps)
+	t.Run("near layers are not asked about", testNearNotAsked)
+}
+
+func testReadOnlyKeeps(t *testing.T) {
+	key := keyOf("key")
+	near, far := cachetest.NewFull(t), newFake(t)
+	s := newStack(t, tiers.Options{Verify: honest}, tiers.Layer{Name: "near", Tier: near}, tiers.Layer{Name: "far", Tier: far, ReadOnly: true})
+	put(t, far, key, "bad")
+	if _, err := read(t, s, key); !errors.Is(err, cacheerr.ErrMiss) {
+		t.Errorf("%v, want a miss", err)
+	}
+	want(t, far, key, "bad")
+}
+
+func testNearNotAsked(t *testing.T) {
+	key := keyOf("key")
+	m := newMachine(t, tiers.Options{Verify: honest})
+	put(t, m, key, "bad, but ours")
+	want(t, m, key, "bad, but ours")
 }
 
 // TestNewest: near layers do not hide what a far one has.

@@ -155,95 +155,111 @@ func writesOf(key interfaces.Key) map[string]func(ctx context.Context, r *rig, b
 }
 
 func TestPutFails(t *testing.T) {
+	t.Run("E4 TierFailures says why of each layer", testPutFailures)
+	t.Run("a spoiled stream is not given to those behind", testPutSpoiled)
+	t.Run("a body that fails is no failure of a layer", testPutBodyFails)
+	t.Run("nor is one of which a layer reads more than it should have", testPutReadTooMuch)
+	t.Run("of unknown size where all have limits", testPutUnknownSize)
+	t.Run("T10 the context's error is bare", testPutContext)
+}
+
+func testPutFailures(t *testing.T) {
+	key, layers := keyOf("key"), func(l []tiers.Layer) { l[0].MaxBody, l[1].ReadOnly = 2, true }
+	r := newRig(t, layers)
+	r.far.onPut = refuse
+	err := r.Put(t.Context(), key, interfaces.Text("body"))
+	failures, ok := errors.AsType[*cacheerr.TierFailures](err)
+	if !ok || len(failures.Failures) != 3 {
+		t.Fatalf("Put that no layer takes: error %v (%T), want TierFailures of 3", err, err)
+	}
+	for i, name := range []string{"near", "middle", "far"} {
+		if got := failures.Failures[i].Tier; got != name {
+			t.Errorf("failure %d is of layer %q, want %q", i, got, name)
+		}
+	}
+	tooLarge, _ := errors.AsType[*cacheerr.EntryTooLargeError](failures.Failures[0].Err)
+	if tooLarge == nil || tooLarge.Requested != 4 || tooLarge.Available != 2 {
+		t.Errorf("of the layer with a limit: %v, want EntryTooLargeError 4 of 2", failures.Failures[0].Err)
+	}
+	if !errors.Is(failures.Failures[1].Err, cacheerr.ErrReadOnly) || !errors.Is(failures.Failures[2].Err, errIll) {
+		t.Errorf("the others: %v and %v, want ErrReadOnly and the layer's own", failures.Failures[1].Err, failures.Failures[2].Err)
+	}
+	r.events.want(t, "far put failed", "stack put failed")
+}
+
+func testPutSpoiled(t *testing.T) {
 	key := keyOf("key")
-	layers := func(l []tiers.Layer) { l[0].MaxBody, l[1].ReadOnly = 2, true }
-	t.Run("E4 TierFailures says why of each layer", func(t *testing.T) {
-		r := newRig(t, layers)
-		r.far.onPut = refuse
-		err := r.Put(t.Context(), key, interfaces.Text("body"))
-		failures, ok := errors.AsType[*cacheerr.TierFailures](err)
-		if !ok || len(failures.Failures) != 3 {
-			t.Fatalf("Put that no layer takes: error %v (%T), want TierFailures of 3", err, err)
+	r := newRig(t)
+	r.near.onPut = spoil
+	err := r.Put(t.Context(), key, stream(large))
+	failures, ok := errors.AsType[*cacheerr.TierFailures](err)
+	if !ok || !strings.Contains(failures.Failures[2].Err.Error(), "io.Seeker") {
+		t.Errorf("Put: error %v, want TierFailures that say what would help", err)
+	}
+	wantIn(t, r, key, "")
+	if n := r.middle.puts.Load() + r.far.puts.Load(); n != 0 {
+		t.Errorf("%d puts of half a body", n)
+	}
+}
+
+func testPutBodyFails(t *testing.T) {
+	key := keyOf("key")
+	r := newRig(t)
+	broken := errors.New("broken")
+	for name, entry := range map[string]interfaces.Entry{
+		"fails":                         interfaces.Stream(iotest.ErrReader(broken), 10),
+		"too short":                     interfaces.Stream(onlyReader{strings.NewReader("short")}, 10),
+		"too long":                      interfaces.Stream(onlyReader{strings.NewReader("much too long")}, 10),
+		"large, fails":                  interfaces.Stream(io.MultiReader(strings.NewReader(large), iotest.ErrReader(broken)), 1<<20),
+		"large, short":                  interfaces.Stream(onlyReader{strings.NewReader(large)}, int64(len(large))+1),
+		"large, long":                   interfaces.Stream(onlyReader{strings.NewReader(large)}, int64(len(large))-1),
+		"large, of unknown size, fails": interfaces.Stream(io.MultiReader(strings.NewReader(large), iotest.ErrReader(broken)), -1),
+	} {
+		if err := r.Put(t.Context(), key, entry); err == nil || strings.Contains(name, "fails") && !errors.Is(err, broken) {
+			t.Errorf("Put of a body that is %s: error %v", name, err)
+		} else if _, ok := errors.AsType[*cacheerr.TierFailures](err); ok {
+			t.Errorf("Put of a body that is %s: error %v, which blames layers", name, err)
 		}
-		for i, name := range []string{"near", "middle", "far"} {
-			if got := failures.Failures[i].Tier; got != name {
-				t.Errorf("failure %d is of layer %q, want %q", i, got, name)
-			}
-		}
-		tooLarge, _ := errors.AsType[*cacheerr.EntryTooLargeError](failures.Failures[0].Err)
-		if tooLarge == nil || tooLarge.Requested != 4 || tooLarge.Available != 2 {
-			t.Errorf("of the layer with a limit: %v, want EntryTooLargeError 4 of 2", failures.Failures[0].Err)
-		}
-		if !errors.Is(failures.Failures[1].Err, cacheerr.ErrReadOnly) || !errors.Is(failures.Failures[2].Err, errIll) {
-			t.Errorf("the others: %v and %v, want ErrReadOnly and the layer's own", failures.Failures[1].Err, failures.Failures[2].Err)
-		}
-		r.events.want(t, "far put failed", "stack put failed")
-	})
-	t.Run("a spoiled stream is not given to those behind", func(t *testing.T) {
-		r := newRig(t)
-		r.near.onPut = spoil
-		err := r.Put(t.Context(), key, stream(large))
-		failures, ok := errors.AsType[*cacheerr.TierFailures](err)
-		if !ok || !strings.Contains(failures.Failures[2].Err.Error(), "io.Seeker") {
-			t.Errorf("Put: error %v, want TierFailures that say what would help", err)
-		}
+		r.events.want(t, "stack put failed")
 		wantIn(t, r, key, "")
-		if n := r.middle.puts.Load() + r.far.puts.Load(); n != 0 {
-			t.Errorf("%d puts of half a body", n)
-		}
-	})
-	t.Run("a body that fails is no failure of a layer", func(t *testing.T) {
-		r := newRig(t)
-		broken := errors.New("broken")
-		for name, entry := range map[string]interfaces.Entry{
-			"fails":                         interfaces.Stream(iotest.ErrReader(broken), 10),
-			"too short":                     interfaces.Stream(onlyReader{strings.NewReader("short")}, 10),
-			"too long":                      interfaces.Stream(onlyReader{strings.NewReader("much too long")}, 10),
-			"large, fails":                  interfaces.Stream(io.MultiReader(strings.NewReader(large), iotest.ErrReader(broken)), 1<<20),
-			"large, short":                  interfaces.Stream(onlyReader{strings.NewReader(large)}, int64(len(large))+1),
-			"large, long":                   interfaces.Stream(onlyReader{strings.NewReader(large)}, int64(len(large))-1),
-			"large, of unknown size, fails": interfaces.Stream(io.MultiReader(strings.NewReader(large), iotest.ErrReader(broken)), -1),
-		} {
-			if err := r.Put(t.Context(), key, entry); err == nil || strings.Contains(name, "fails") && !errors.Is(err, broken) {
-				t.Errorf("Put of a body that is %s: error %v", name, err)
-			} else if _, ok := errors.AsType[*cacheerr.TierFailures](err); ok {
-				t.Errorf("Put of a body that is %s: error %v, which blames layers", name, err)
-			}
-			r.events.want(t, "stack put failed")
-			wantIn(t, r, key, "")
-		}
-	})
-	t.Run("nor is one of which a layer reads more than it should have", func(t *testing.T) {
-		r := newRig(t)
-		r.near.onPut = func(_ context.Context, _ interfaces.Key, entry interfaces.Entry) error {
-			_, _ = io.CopyN(io.Discard, entry.Reader(), entry.Size+1)
-			return errIll
-		}
-		err := r.Put(t.Context(), key, interfaces.Stream(onlyReader{strings.NewReader(large + large)}, int64(len(large))))
-		if !errors.Is(err, errIll) {
-			t.Errorf("Put: error %v, want what the layer says of it", err)
-		}
-		r.events.want(t, "stack put failed")
-	})
-	t.Run("of unknown size where all have limits", func(t *testing.T) {
-		r := newRig(t, func(l []tiers.Layer) { l[0].MaxBody, l[1].MaxBody, l[2].MaxBody = 9, 9, 9 })
-		if err := r.Put(t.Context(), key, unsized(large)); err == nil || !strings.Contains(err.Error(), "Entry.Size") {
-			t.Errorf("Put: error %v, want one that says what to set", err)
-		}
-		if err := r.Put(t.Context(), key, unsized("a body")); err != nil {
-			t.Errorf("Put of a small body: %v", err)
-		}
-		wantIn(t, r, key, "a body", "near", "middle", "far")
-	})
-	t.Run("T10 the context's error is bare", func(t *testing.T) {
-		r := newRig(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		r.near.onPut = func(context.Context, interfaces.Key, interfaces.Entry) error { cancel(); return errIll }
-		if err := r.Put(ctx, key, interfaces.Text("body")); !same(err, context.Canceled) {
-			t.Errorf("Put: error %v, want context.Canceled itself", err)
-		}
-		r.events.want(t, "stack put failed")
-	})
+	}
+}
+
+func testPutReadTooMuch(t *testing.T) {
+	key := keyOf("key")
+	r := newRig(t)
+	r.near.onPut = func(_ context.Context, _ interfaces.Key, entry interfaces.Entry) error {
+		_, _ = io.CopyN(io.Discard, entry.Reader(), entry.Size+1)
+		return errIll
+	}
+	err := r.Put(t.Context(), key, interfaces.Stream(onlyReader{strings.NewReader(large + large)}, int64(len(large))))
+	if !errors.Is(err, errIll) {
+		t.Errorf("Put: error %v, want what the layer says of it", err)
+	}
+	r.events.want(t, "stack put failed")
+}
+
+func testPutUnknownSize(t *testing.T) {
+	key := keyOf("key")
+	r := newRig(t, func(l []tiers.Layer) { l[0].MaxBody, l[1].MaxBody, l[2].MaxBody = 9, 9, 9 })
+	if err := r.Put(t.Context(), key, unsized(large)); err == nil || !strings.Contains(err.Error(), "Entry.Size") {
+		t.Errorf("Put: error %v, want one that says what to set", err)
+	}
+	if err := r.Put(t.Context(), key, unsized("a body")); err != nil {
+		t.Errorf("Put of a small body: %v", err)
+	}
+	wantIn(t, r, key, "a body", "near", "middle", "far")
+}
+
+func testPutContext(t *testing.T) {
+	key := keyOf("key")
+	r := newRig(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	r.near.onPut = func(context.Context, interfaces.Key, interfaces.Entry) error { cancel(); return errIll }
+	if err := r.Put(ctx, key, interfaces.Text("body")); !same(err, context.Canceled) {
+		t.Errorf("Put: error %v, want context.Canceled itself", err)
+	}
+	r.events.want(t, "stack put failed")
 }
 
 // TestPipe is about an io.Seeker that cannot seek.

@@ -101,84 +101,84 @@ func waitFor(t *testing.T, holds func() bool) {
 // TestPatience: a request is bounded by the server itself, since the go command
 // waits for ever.
 func TestPatience(t *testing.T) {
-	t.Run("a get becomes a miss when the cache hangs", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			ill := faulttier.New(disk(t, t.TempDir(), filestream.Options{}), faulttier.Rule{On: lookups, Fault: faulttier.Hang()})
-			var told warnings
-			var events recorder
-			c := start(t, gocacheprog.Options{Open: opened(ill), Observer: &events, Warn: told.warn, Patience: time.Minute})
-			began := time.Now()
-			first, second := c.sendGet("a"), c.sendGet("b")
-			wantMiss(t, c.wait(first))
-			wantMiss(t, c.wait(second))
-			if took := time.Since(began); took != time.Minute {
-				t.Errorf("answered after %v, want the patience of a minute", took)
-			}
-			synctest.Wait() // also who asked the cache has gone
-			if got := events.results(tiers.OpGet); len(got) != 2 || got[0] != tiers.Miss || got[1] != tiers.Miss {
-				t.Errorf("events of two gets: %v, want one miss for each", got)
-			}
-			if e := events.all()[0]; e.Reason != cacheerr.ReasonIllTier {
-				t.Errorf("the miss has reason %q, want %q", e.Reason, cacheerr.ReasonIllTier)
-			}
-			if got := told.all(); len(got) != 1 || !strings.Contains(got[0], "1m0s") {
-				t.Errorf("the user was told %q, want how long it took, once", got)
-			}
-			c.close()
-		})
+	t.Run("a get becomes a miss when the cache hangs", func(t *testing.T) { synctest.Test(t, testHangingGet) })
+	t.Run("the default is 10 seconds, also for a tier that does not listen", func(t *testing.T) { synctest.Test(t, testDeafTier) })
+	t.Run("a put goes to the private cache when the cache hangs", func(t *testing.T) { synctest.Test(t, testHangingPut) })
+	t.Run("what an action cost is known after a get that waited in vain", func(t *testing.T) { synctest.Test(t, testCostOfVainGet) })
+}
+
+func testHangingGet(t *testing.T) {
+	ill := faulttier.New(disk(t, t.TempDir(), filestream.Options{}), faulttier.Rule{On: lookups, Fault: faulttier.Hang()})
+	var told warnings
+	var events recorder
+	c := start(t, gocacheprog.Options{Open: opened(ill), Observer: &events, Warn: told.warn, Patience: time.Minute})
+	began := time.Now()
+	first, second := c.sendGet("a"), c.sendGet("b")
+	wantMiss(t, c.wait(first))
+	wantMiss(t, c.wait(second))
+	if took := time.Since(began); took != time.Minute {
+		t.Errorf("answered after %v, want the patience of a minute", took)
+	}
+	synctest.Wait() // also who asked the cache has gone
+	if got := events.results(tiers.OpGet); len(got) != 2 || got[0] != tiers.Miss || got[1] != tiers.Miss {
+		t.Errorf("events of two gets: %v, want one miss for each", got)
+	}
+	if e := events.all()[0]; e.Reason != cacheerr.ReasonIllTier {
+		t.Errorf("the miss has reason %q, want %q", e.Reason, cacheerr.ReasonIllTier)
+	}
+	if got := told.all(); len(got) != 1 || !strings.Contains(got[0], "1m0s") {
+		t.Errorf("the user was told %q, want how long it took, once", got)
+	}
+	c.close()
+}
+
+func testDeafTier(t *testing.T) {
+	far := &deaf{stay: time.Hour}
+	stack := stackOf(t, nil,
+		tiers.Layer{Name: "disk", Tier: disk(t, t.TempDir(), filestream.Options{})}, tiers.Layer{Name: "far", Tier: far})
+	var told warnings
+	c := start(t, gocacheprog.Options{Open: opened(stack), Warn: told.warn})
+	began := time.Now()
+	wantMiss(t, c.get("a"))
+	if took := time.Since(began); took != 10*time.Second {
+		t.Errorf("answered after %v, want 10s", took)
+	}
+	if len(told.all()) != 1 {
+		t.Errorf("the user was told %q, want one text", told.all())
+	}
+	c.close()
+	<-time.After(time.Hour) // of the bubble: the tier answers at last
+	synctest.Wait()
+}
+
+func testHangingPut(t *testing.T) {
+	ill := faulttier.New(disk(t, t.TempDir(), filestream.Options{}), faulttier.Rule{On: []faulttier.Op{faulttier.Put}, Fault: faulttier.Hang()})
+	var told warnings
+	c := start(t, gocacheprog.Options{
+		Open: opened(ill), Private: opened(disk(t, t.TempDir(), filestream.Options{})), Warn: told.warn, Patience: time.Second,
 	})
-	t.Run("the default is 10 seconds, also for a tier that does not listen", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			far := &deaf{stay: time.Hour}
-			stack := stackOf(t, nil,
-				tiers.Layer{Name: "disk", Tier: disk(t, t.TempDir(), filestream.Options{})}, tiers.Layer{Name: "far", Tier: far})
-			var told warnings
-			c := start(t, gocacheprog.Options{Open: opened(stack), Warn: told.warn})
-			began := time.Now()
-			wantMiss(t, c.get("a"))
-			if took := time.Since(began); took != 10*time.Second {
-				t.Errorf("answered after %v, want 10s", took)
-			}
-			if len(told.all()) != 1 {
-				t.Errorf("the user was told %q, want one text", told.all())
-			}
-			c.close()
-			<-time.After(time.Hour) // of the bubble: the tier answers at last
-			synctest.Wait()
-		})
-	})
-	t.Run("a put goes to the private cache when the cache hangs", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			ill := faulttier.New(disk(t, t.TempDir(), filestream.Options{}), faulttier.Rule{On: []faulttier.Op{faulttier.Put}, Fault: faulttier.Hang()})
-			var told warnings
-			c := start(t, gocacheprog.Options{
-				Open: opened(ill), Private: opened(disk(t, t.TempDir(), filestream.Options{})), Warn: told.warn, Patience: time.Second,
-			})
-			body := pattern(100)
-			c.stored("a", body)
-			wantHit(t, c.get("a"), body)
-			if len(told.all()) != 1 {
-				t.Errorf("the user was told %q, want one text", told.all())
-			}
-			c.close()
-		})
-	})
-	t.Run("what an action cost is known after a get that waited in vain", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			ill := faulttier.New(disk(t, t.TempDir(), filestream.Options{}), faulttier.Rule{On: lookups, When: faulttier.Nth(1), Fault: faulttier.Hang()})
-			var counters tiers.Counters
-			var told warnings
-			c := start(t, gocacheprog.Options{Open: opened(ill), Observer: &counters, Warn: told.warn, Patience: time.Second})
-			wantMiss(t, c.get("a"))
-			<-time.After(2 * time.Second) // of the bubble: it is compiled
-			c.stored("a", pattern(100))
-			wantHit(t, c.get("a"), pattern(100))
-			if got := counters.Snapshot().SecondsSaved; got != 2 {
-				t.Errorf("%v s saved, want the 2 between the missed get and the put", got)
-			}
-			c.close()
-		})
-	})
+	body := pattern(100)
+	c.stored("a", body)
+	wantHit(t, c.get("a"), body)
+	if len(told.all()) != 1 {
+		t.Errorf("the user was told %q, want one text", told.all())
+	}
+	c.close()
+}
+
+func testCostOfVainGet(t *testing.T) {
+	ill := faulttier.New(disk(t, t.TempDir(), filestream.Options{}), faulttier.Rule{On: lookups, When: faulttier.Nth(1), Fault: faulttier.Hang()})
+	var counters tiers.Counters
+	var told warnings
+	c := start(t, gocacheprog.Options{Open: opened(ill), Observer: &counters, Warn: told.warn, Patience: time.Second})
+	wantMiss(t, c.get("a"))
+	<-time.After(2 * time.Second) // of the bubble: it is compiled
+	c.stored("a", pattern(100))
+	wantHit(t, c.get("a"), pattern(100))
+	if got := counters.Snapshot().SecondsSaved; got != 2 {
+		t.Errorf("%v s saved, want the 2 between the missed get and the put", got)
+	}
+	c.close()
 }
 
 // deaf is a tier that answers after a while and does not listen to contexts.
@@ -201,68 +201,71 @@ func stackOf(t testing.TB, observer tiers.Observer, layers ...tiers.Layer) *tier
 	return stack
 }
 
+// outstanding returns a client that waits for a put and a get until ready is closed.
+func outstanding(t *testing.T) (c *client, put, get <-chan answer, ready chan struct{}) {
+	t.Helper()
+	ready = make(chan struct{})
+	slow := faulttier.Rule{On: append([]faulttier.Op{faulttier.Put}, lookups...), Fault: faulttier.Wait(ready)}
+	c = start(t, gocacheprog.Options{Open: opened(faulttier.New(disk(t, t.TempDir(), filestream.Options{}), slow)), Patience: time.Hour})
+	return c, c.sendPut("a", pattern(100)), c.sendGet("b"), ready
+}
+
 // TestOutstanding: neither close nor the end of standard input cuts off what is
 // outstanding.
 func TestOutstanding(t *testing.T) {
-	begin := func(t *testing.T) (c *client, put, get <-chan answer, ready chan struct{}) {
-		ready = make(chan struct{})
-		slow := faulttier.Rule{On: append([]faulttier.Op{faulttier.Put}, lookups...), Fault: faulttier.Wait(ready)}
-		c = start(t, gocacheprog.Options{Open: opened(faulttier.New(disk(t, t.TempDir(), filestream.Options{}), slow)), Patience: time.Hour})
-		return c, c.sendPut("a", pattern(100)), c.sendGet("b"), ready
+	t.Run("close is answered last", func(t *testing.T) { synctest.Test(t, testCloseIsLast) })
+	t.Run("the end of standard input waits for all", func(t *testing.T) { synctest.Test(t, testEndWaits) })
+	t.Run("a stream that breaks off waits for all too", func(t *testing.T) { synctest.Test(t, testBreakWaits) })
+}
+
+func testCloseIsLast(t *testing.T) {
+	c, put, get, ready := outstanding(t)
+	closed := c.send(request{Command: "close"}, nil)
+	synctest.Wait()
+	select {
+	case <-closed:
+		t.Error("close is answered before a put and a get are")
+	default:
 	}
-	t.Run("close is answered last", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			c, put, get, ready := begin(t)
-			closed := c.send(request{Command: "close"}, nil)
-			synctest.Wait()
-			select {
-			case <-closed:
-				t.Error("close is answered before a put and a get are")
-			default:
-			}
-			close(ready)
-			c.wait(closed)
-			// They were read before close was.
-			if len(put) != 1 || len(get) != 1 {
-				t.Error("the put or the get was answered after close")
-			}
-			wantFile(t, c.wait(put).DiskPath, pattern(100))
-			wantMiss(t, c.wait(get))
-			if err := c.end(); err != nil {
-				t.Errorf("Serve returned %v", err)
-			}
-		})
-	})
-	t.Run("the end of standard input waits for all", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			c, put, get, ready := begin(t)
-			_ = c.in.Close()
-			synctest.Wait()
-			select {
-			case <-c.served:
-				t.Error("Serve returned before a put and a get were answered")
-			default:
-			}
-			close(ready)
-			if err := c.end(); err != nil {
-				t.Errorf("Serve returned %v", err)
-			}
-			wantFile(t, c.wait(put).DiskPath, pattern(100))
-			wantMiss(t, c.wait(get))
-		})
-	})
-	t.Run("a stream that breaks off waits for all too", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			c, put, _, ready := begin(t)
-			_, _ = c.w.WriteString("{")
-			_ = c.w.Flush()
-			_ = c.in.Close()
-			synctest.Wait()
-			close(ready)
-			if err := c.end(); !errors.Is(err, gocacheprog.ErrProtocol) {
-				t.Errorf("Serve returned %v, want ErrProtocol", err)
-			}
-			wantFile(t, c.wait(put).DiskPath, pattern(100))
-		})
-	})
+	close(ready)
+	c.wait(closed)
+	// They were read before close was.
+	if len(put) != 1 || len(get) != 1 {
+		t.Error("the put or the get was answered after close")
+	}
+	wantFile(t, c.wait(put).DiskPath, pattern(100))
+	wantMiss(t, c.wait(get))
+	if err := c.end(); err != nil {
+		t.Errorf("Serve returned %v", err)
+	}
+}
+
+func testEndWaits(t *testing.T) {
+	c, put, get, ready := outstanding(t)
+	_ = c.in.Close()
+	synctest.Wait()
+	select {
+	case <-c.served:
+		t.Error("Serve returned before a put and a get were answered")
+	default:
+	}
+	close(ready)
+	if err := c.end(); err != nil {
+		t.Errorf("Serve returned %v", err)
+	}
+	wantFile(t, c.wait(put).DiskPath, pattern(100))
+	wantMiss(t, c.wait(get))
+}
+
+func testBreakWaits(t *testing.T) {
+	c, put, _, ready := outstanding(t)
+	_, _ = c.w.WriteString("{")
+	_ = c.w.Flush()
+	_ = c.in.Close()
+	synctest.Wait()
+	close(ready)
+	if err := c.end(); !errors.Is(err, gocacheprog.ErrProtocol) {
+		t.Errorf("Serve returned %v, want ErrProtocol", err)
+	}
+	wantFile(t, c.wait(put).DiskPath, pattern(100))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gofrs/flock"
 
 	cacheerr "github.com/tiercecache/tierce/errors"
+	"github.com/tiercecache/tierce/internal/pause"
 )
 
 // How often a lock file that is taken is looked at: soon at first, since most
@@ -74,7 +75,7 @@ func takeFile(ctx context.Context, path string, until limit, try func(*flock.Flo
 		if left <= 0 {
 			return nil, &cacheerr.FileLockTimeoutError{Path: path, Timeout: until.timeout}
 		}
-		if err := sleep(ctx, min(poll, left)); err != nil {
+		if err := pause.For(ctx, min(poll, left)); err != nil {
 			return nil, err
 		}
 	}
@@ -86,16 +87,4 @@ func lockError(path string, err error) error {
 		return err
 	}
 	return &fs.PathError{Op: "lock", Path: path, Err: err}
-}
-
-// sleep returns nil after d, or the context's error if that ends before.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

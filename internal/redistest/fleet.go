@@ -10,15 +10,11 @@ import (
 
 // Fleet has servers that the tests of a package share, since a set of them
 // takes a second or more to start. Each is started when it is first asked for.
-// The zero value is ready for use; TestMain stops it:
+// The zero value is ready for use; TestMain runs the tests with it, or stops it:
 //
 //	var fleet redistest.Fleet
 //
-//	func TestMain(m *testing.M) {
-//		code := m.Run()
-//		fleet.Stop()
-//		os.Exit(code)
-//	}
+//	func TestMain(m *testing.M) { os.Exit(fleet.Run(m)) }
 //
 // Its methods may be called at the same time. A test leaves what it shares as
 // it was: other tests have their keys in it.
@@ -51,6 +47,12 @@ func (f *Fleet) Sentinels(t testing.TB) *Sentinels {
 func (f *Fleet) Cluster(t testing.TB) *Cluster {
 	t.Helper()
 	return f.cluster.get(t, new(Cluster))
+}
+
+// Run runs the tests of a package, stops the fleet, and returns the exit code.
+func (f *Fleet) Run(m *testing.M) (code int) {
+	defer f.Stop()
+	return m.Run()
 }
 
 // Stop ends every server of the fleet.

@@ -24,11 +24,7 @@ import (
 var fleet redistest.Fleet
 
 // TestMain stops what the tests share.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	fleet.Stop()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(fleet.Run(m)) }
 
 // client returns a client as a user would make one.
 func client(t *testing.T, url string, with ...func(*redis.Options)) *redis.Client {

@@ -14,6 +14,7 @@ import (
 	"github.com/tiercecache/tierce/encoding"
 	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/internal/pause"
 	"github.com/tiercecache/tierce/tiers"
 )
 
@@ -57,22 +58,10 @@ func (r *remote) counts() (gets, puts int) {
 	return r.gets, r.puts
 }
 
-// after returns nil after d, or the error of ctx.
-func after(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // missAfter is an onGet that has nothing, and takes d to say so.
 func missAfter(d time.Duration) func(context.Context, int) (interfaces.Entry, error) {
 	return func(ctx context.Context, _ int) (interfaces.Entry, error) {
-		if err := after(ctx, d); err != nil {
+		if err := pause.For(ctx, d); err != nil {
 			return interfaces.Entry{}, err
 		}
 		return interfaces.Entry{}, cacheerr.ErrMiss

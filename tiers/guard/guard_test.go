@@ -16,231 +16,236 @@ import (
 	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/internal/faulttier"
+	"github.com/tiercecache/tierce/internal/pause"
 	"github.com/tiercecache/tierce/tiers"
 	"github.com/tiercecache/tierce/tiers/guard"
 )
 
 func TestTimeout(t *testing.T) {
-	t.Run("a tier that hangs", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			hangs := faulttier.New(cachetest.NewFull(t), faulttier.Rule{Fault: faulttier.Hang()})
-			c := guard.New(hangs, guard.Options{Failures: -1, Budget: time.Hour})
-			for _, op := range []struct {
-				name string
-				call func() error
-			}{
-				{"Get", func() error { _, err := c.Get(t.Context(), keyOf("a")); return err }},
-				{"Put", func() error { return c.Put(t.Context(), keyOf("a"), interfaces.Text("body")) }},
-				{"Insert", func() error { _, err := c.Insert(t.Context(), keyOf("a"), interfaces.Text("body")); return err }},
-				{"Stat", func() error { _, err := c.Stat(t.Context(), keyOf("a")); return err }},
-				{"Delete", func() error { return c.Delete(t.Context(), keyOf("a")) }},
-				{"Ping", func() error { return c.Ping(t.Context()) }},
-				{"GetBatch", func() error {
-					return c.GetBatch(t.Context(), []interfaces.Key{keyOf("a")}, func(int, interfaces.Entry, error) error { return nil })
-				}},
-				{"PutBatch", func() error {
-					return c.PutBatch(t.Context(), []interfaces.Item{{Key: keyOf("a"), Entry: interfaces.Text("body")}})
-				}},
-				{"List", func() error {
-					for _, err := range c.List(t.Context()) {
-						return err
-					}
-					return nil
-				}},
-			} {
-				start := time.Now()
-				wantReason(t, op.name, op.call(), guard.NoAnswer)
-				took(t, op.name, start, 2*time.Second)
+	t.Run("a tier that hangs", func(t *testing.T) { synctest.Test(t, testTierHangs) })
+	t.Run("a tier that does not hear", func(t *testing.T) { synctest.Test(t, testTierDoesNotHear) })
+	t.Run("a tier that does not close", func(t *testing.T) { synctest.Test(t, testTierDoesNotClose) })
+	t.Run("an answer that comes too late is closed", func(t *testing.T) { synctest.Test(t, testLateAnswerIsClosed) })
+	t.Run("a caller that gives up", func(t *testing.T) { synctest.Test(t, testCallerGivesUp) })
+	t.Run("the tier is told", func(t *testing.T) { synctest.Test(t, testTierIsTold) })
+	t.Run("a connection that notices first", testConnectionNoticesFirst)
+	t.Run("a panic is the caller's", testPanicIsTheCallers)
+}
+
+func testTierHangs(t *testing.T) {
+	hangs := faulttier.New(cachetest.NewFull(t), faulttier.Rule{Fault: faulttier.Hang()})
+	c := guard.New(hangs, guard.Options{Failures: -1, Budget: time.Hour})
+	for _, op := range []struct {
+		name string
+		call func() error
+	}{
+		{"Get", func() error { _, err := c.Get(t.Context(), keyOf("a")); return err }},
+		{"Put", func() error { return c.Put(t.Context(), keyOf("a"), interfaces.Text("body")) }},
+		{"Insert", func() error { _, err := c.Insert(t.Context(), keyOf("a"), interfaces.Text("body")); return err }},
+		{"Stat", func() error { _, err := c.Stat(t.Context(), keyOf("a")); return err }},
+		{"Delete", func() error { return c.Delete(t.Context(), keyOf("a")) }},
+		{"Ping", func() error { return c.Ping(t.Context()) }},
+		{"GetBatch", func() error {
+			return c.GetBatch(t.Context(), []interfaces.Key{keyOf("a")}, func(int, interfaces.Entry, error) error { return nil })
+		}},
+		{"PutBatch", func() error {
+			return c.PutBatch(t.Context(), []interfaces.Item{{Key: keyOf("a"), Entry: interfaces.Text("body")}})
+		}},
+		{"List", func() error {
+			for _, err := range c.List(t.Context()) {
+				return err
 			}
-		})
-	})
-	t.Run("a tier that does not hear", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			over := make(chan struct{})
-			c := guard.New(&remote{onGet: deaf(over)}, guard.Options{Timeout: time.Second})
-			start := time.Now()
-			_, err := c.Get(t.Context(), keyOf("a"))
-			wantReason(t, "Get", err, guard.NoAnswer)
-			took(t, "Get", start, time.Second)
-			close(over)
-		})
-	})
-	t.Run("a tier that does not close", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			over := make(chan struct{})
-			c := guard.New(open{over}, guard.Options{})
-			start := time.Now()
-			wantReason(t, "Close", c.Close(), guard.NoAnswer)
-			took(t, "Close", start, 2*time.Second)
-			close(over)
-		})
-	})
-	t.Run("an answer that comes too late is closed", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			over, body := make(chan struct{}), &trickle{closed: make(chan struct{})}
-			c := guard.New(&remote{onGet: func(context.Context, int) (interfaces.Entry, error) {
-				<-over
-				return interfaces.Stream(body, 5), nil
-			}}, guard.Options{})
-			_, err := c.Get(t.Context(), keyOf("a"))
-			wantReason(t, "Get", err, guard.NoAnswer)
-			close(over)
-			<-body.closed // or the bubble is stuck
-		})
-	})
-	t.Run("a caller that gives up", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			over := make(chan struct{})
-			c := guard.New(&remote{onGet: deaf(over)}, guard.Options{})
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			start := time.Now()
-			if _, err := c.Get(ctx, keyOf("a")); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("Get: error %v, want the context's", err)
-			}
-			took(t, "Get", start, time.Second)
-			close(over)
-		})
-	})
-	t.Run("the tier is told", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			start := time.Now()
-			c := guard.New(&remote{onGet: func(ctx context.Context, _ int) (interfaces.Entry, error) {
-				if deadline, ok := ctx.Deadline(); !ok || deadline.Sub(start) != 2*time.Second {
-					t.Errorf("deadline %v (%t), want 2 s from the start", deadline.Sub(start), ok)
-				}
-				return interfaces.Entry{}, cacheerr.ErrMiss
-			}}, guard.Options{})
-			if _, err := c.Get(t.Context(), keyOf("a")); err != cacheerr.ErrMiss {
-				t.Errorf("Get: error %v, want the bare miss", err)
-			}
-		})
-	})
-	t.Run("a connection that notices first", func(t *testing.T) {
-		c := guard.New(&remote{onGet: func(context.Context, int) (interfaces.Entry, error) {
-			return interfaces.Entry{}, context.DeadlineExceeded
-		}}, guard.Options{})
-		_, err := c.Get(t.Context(), keyOf("a"))
-		wantReason(t, "Get", err, guard.NoAnswer)
-	})
-	t.Run("a panic is the caller's", func(t *testing.T) {
-		c := guard.New(&remote{onGet: func(context.Context, int) (interfaces.Entry, error) { panic("the test says so") }}, guard.Options{})
-		defer func() {
-			if reason := recover(); reason != "the test says so" {
-				t.Errorf("recovered %v, want the tier's panic", reason)
-			}
-		}()
-		_, err := c.Get(t.Context(), keyOf("a"))
-		t.Errorf("Get returned (error %v), want a panic", err)
-	})
+			return nil
+		}},
+	} {
+		start := time.Now()
+		wantReason(t, op.name, op.call(), guard.NoAnswer)
+		took(t, op.name, start, 2*time.Second)
+	}
+}
+
+func testTierDoesNotHear(t *testing.T) {
+	over := make(chan struct{})
+	c := guard.New(&remote{onGet: deaf(over)}, guard.Options{Timeout: time.Second})
+	start := time.Now()
+	_, err := c.Get(t.Context(), keyOf("a"))
+	wantReason(t, "Get", err, guard.NoAnswer)
+	took(t, "Get", start, time.Second)
+	close(over)
+}
+
+func testTierDoesNotClose(t *testing.T) {
+	over := make(chan struct{})
+	c := guard.New(open{over}, guard.Options{})
+	start := time.Now()
+	wantReason(t, "Close", c.Close(), guard.NoAnswer)
+	took(t, "Close", start, 2*time.Second)
+	close(over)
+}
+
+func testLateAnswerIsClosed(t *testing.T) {
+	over, body := make(chan struct{}), &trickle{closed: make(chan struct{})}
+	c := guard.New(&remote{onGet: func(context.Context, int) (interfaces.Entry, error) {
+		<-over
+		return interfaces.Stream(body, 5), nil
+	}}, guard.Options{})
+	_, err := c.Get(t.Context(), keyOf("a"))
+	wantReason(t, "Get", err, guard.NoAnswer)
+	close(over)
+	<-body.closed // or the bubble is stuck
+}
+
+func testCallerGivesUp(t *testing.T) {
+	over := make(chan struct{})
+	c := guard.New(&remote{onGet: deaf(over)}, guard.Options{})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	start := time.Now()
+	if _, err := c.Get(ctx, keyOf("a")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Get: error %v, want the context's", err)
+	}
+	took(t, "Get", start, time.Second)
+	close(over)
+}
+
+func testTierIsTold(t *testing.T) {
+	start := time.Now()
+	c := guard.New(&remote{onGet: func(ctx context.Context, _ int) (interfaces.Entry, error) {
+		if deadline, ok := ctx.Deadline(); !ok || deadline.Sub(start) != 2*time.Second {
+			t.Errorf("deadline %v (%t), want 2 s from the start", deadline.Sub(start), ok)
+		}
+		return interfaces.Entry{}, cacheerr.ErrMiss
+	}}, guard.Options{})
+	if _, err := c.Get(t.Context(), keyOf("a")); err != cacheerr.ErrMiss {
+		t.Errorf("Get: error %v, want the bare miss", err)
+	}
+}
+
+func testConnectionNoticesFirst(t *testing.T) {
+	c := guard.New(&remote{onGet: func(context.Context, int) (interfaces.Entry, error) {
+		return interfaces.Entry{}, context.DeadlineExceeded
+	}}, guard.Options{})
+	_, err := c.Get(t.Context(), keyOf("a"))
+	wantReason(t, "Get", err, guard.NoAnswer)
+}
+
+func testPanicIsTheCallers(t *testing.T) {
+	c := guard.New(&remote{onGet: func(context.Context, int) (interfaces.Entry, error) { panic("the test says so") }}, guard.Options{})
+	defer func() {
+		if reason := recover(); reason != "the test says so" {
+			t.Errorf("recovered %v, want the tier's panic", reason)
+		}
+	}()
+	_, err := c.Get(t.Context(), keyOf("a"))
+	t.Errorf("Get returned (error %v), want a panic", err)
 }
 
 // A stream may take as long as it likes while it moves, and not when it stalls,
 // whichever way it goes.
 func TestStreams(t *testing.T) {
-	t.Run("one that moves", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			body := &trickle{pieces: 20, every: 1900 * time.Millisecond, closed: make(chan struct{})}
-			c := guard.New(&remote{onGet: func(context.Context, int) (interfaces.Entry, error) {
-				return interfaces.Stream(body, 100), nil
-			}}, guard.Options{})
-			entry, err := c.Get(t.Context(), keyOf("a"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := io.ReadAll(entry.Reader())
-			if err != nil || string(got) != strings.Repeat("piece", 20) {
-				t.Errorf("read %q and error %v, want 20 pieces", got, err)
-			}
-			if err := entry.Close(); err != nil {
-				t.Error(err)
-			}
-			<-body.closed
-			if vain, all := c.Waited(); vain != 0 || all != 38*time.Second {
-				t.Errorf("waited %v, of which %v in vain, want 38 s and nothing", all, vain)
-			}
-		})
-	})
-	t.Run("one that stalls", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			over := make(chan struct{})
-			body := &trickle{pieces: 2, every: time.Second, until: over, closed: make(chan struct{})}
-			c := guard.New(&remote{onGet: func(context.Context, int) (interfaces.Entry, error) {
-				return interfaces.Stream(body, 100), nil
-			}}, guard.Options{})
-			entry, err := c.Get(t.Context(), keyOf("a"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			start := time.Now()
-			got, err := io.ReadAll(entry.Reader())
-			wantReason(t, "reading", err, guard.NoAnswer)
-			took(t, "reading", start, 4*time.Second)
-			if string(got) != "piecepiece" {
-				t.Errorf("read %q, want what came", got)
-			}
-			if err := entry.Close(); err != nil {
-				t.Error(err)
-			}
-			if vain, _ := c.Waited(); vain != 2*time.Second {
-				t.Errorf("waited %v in vain, want 2 s", vain)
-			}
-			close(over)
-			<-body.closed // though it was still being read when the caller closed it
-		})
-	})
-	t.Run("one that is put", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			c := guard.New(&remote{onPut: func(ctx context.Context, _ int, entry interfaces.Entry) error {
-				for range 10 {
-					if err := after(ctx, 1500*time.Millisecond); err != nil {
-						return err
-					}
-					if _, err := io.CopyN(io.Discard, entry.Reader(), 1<<15); err != nil {
-						return err
-					}
-				}
-				<-ctx.Done()
-				return ctx.Err()
-			}}, guard.Options{Budget: time.Hour})
-			start := time.Now()
-			err := c.Put(t.Context(), keyOf("a"), interfaces.Text(strings.Repeat("long", 1<<18)))
-			wantReason(t, "Put", err, guard.NoAnswer)
-			took(t, "Put", start, 17*time.Second) // ten times 1.5 s, and 2 s without a move
-		})
-	})
-	t.Run("a source that is slow itself", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			c := guard.New(&remote{onPut: func(_ context.Context, _ int, entry interfaces.Entry) error {
-				_, err := io.Copy(io.Discard, entry.Reader())
+	t.Run("one that moves", func(t *testing.T) { synctest.Test(t, testStreamMoves) })
+	t.Run("one that stalls", func(t *testing.T) { synctest.Test(t, testStreamStalls) })
+	t.Run("one that is put", func(t *testing.T) { synctest.Test(t, testStreamIsPut) })
+	t.Run("a source that is slow itself", func(t *testing.T) { synctest.Test(t, testSlowSource) })
+	t.Run("nobody reads a body that was given up", func(t *testing.T) { synctest.Test(t, testBodyGivenUp) })
+}
+
+func testStreamMoves(t *testing.T) {
+	body := &trickle{pieces: 20, every: 1900 * time.Millisecond, closed: make(chan struct{})}
+	c := guard.New(&remote{onGet: func(context.Context, int) (interfaces.Entry, error) {
+		return interfaces.Stream(body, 100), nil
+	}}, guard.Options{})
+	entry, err := c.Get(t.Context(), keyOf("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(entry.Reader())
+	if err != nil || string(got) != strings.Repeat("piece", 20) {
+		t.Errorf("read %q and error %v, want 20 pieces", got, err)
+	}
+	if err := entry.Close(); err != nil {
+		t.Error(err)
+	}
+	<-body.closed
+	if vain, all := c.Waited(); vain != 0 || all != 38*time.Second {
+		t.Errorf("waited %v, of which %v in vain, want 38 s and nothing", all, vain)
+	}
+}
+
+func testStreamStalls(t *testing.T) {
+	over := make(chan struct{})
+	body := &trickle{pieces: 2, every: time.Second, until: over, closed: make(chan struct{})}
+	c := guard.New(&remote{onGet: func(context.Context, int) (interfaces.Entry, error) {
+		return interfaces.Stream(body, 100), nil
+	}}, guard.Options{})
+	entry, err := c.Get(t.Context(), keyOf("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	got, err := io.ReadAll(entry.Reader())
+	wantReason(t, "reading", err, guard.NoAnswer)
+	took(t, "reading", start, 4*time.Second)
+	if string(got) != "piecepiece" {
+		t.Errorf("read %q, want what came", got)
+	}
+	if err := entry.Close(); err != nil {
+		t.Error(err)
+	}
+	if vain, _ := c.Waited(); vain != 2*time.Second {
+		t.Errorf("waited %v in vain, want 2 s", vain)
+	}
+	close(over)
+	<-body.closed // though it was still being read when the caller closed it
+}
+
+func testStreamIsPut(t *testing.T) {
+	c := guard.New(&remote{onPut: func(ctx context.Context, _ int, entry interfaces.Entry) error {
+		for range 10 {
+			if err := pause.For(ctx, 1500*time.Millisecond); err != nil {
 				return err
-			}}, guard.Options{})
-			err := c.Put(t.Context(), keyOf("a"), interfaces.Stream(&trickle{pieces: 3, every: time.Minute}, 15))
-			if err != nil {
-				t.Errorf("Put: %v", err)
 			}
-			if vain, all := c.Waited(); vain != 0 || all != 0 {
-				t.Errorf("waited %v, %v in vain, want nothing: it was the caller that took its time", all, vain)
-			}
-		})
-	})
-	t.Run("nobody reads a body that was given up", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			over, read := make(chan struct{}), make(chan error)
-			c := guard.New(&remote{onPut: func(_ context.Context, _ int, entry interfaces.Entry) error {
-				<-over
-				_, err := entry.Reader().Read(make([]byte, 10))
-				read <- err
+			if _, err := io.CopyN(io.Discard, entry.Reader(), 1<<15); err != nil {
 				return err
-			}}, guard.Options{})
-			body := &trickle{pieces: 1}
-			wantReason(t, "Put", c.Put(t.Context(), keyOf("a"), interfaces.Stream(body, 5)), guard.NoAnswer)
-			close(over)
-			if err := <-read; err == nil || body.pieces != 1 {
-				t.Errorf("the tier read the body with error %v after Put had returned", err)
 			}
-		})
-	})
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}}, guard.Options{Budget: time.Hour})
+	start := time.Now()
+	err := c.Put(t.Context(), keyOf("a"), interfaces.Text(strings.Repeat("long", 1<<18)))
+	wantReason(t, "Put", err, guard.NoAnswer)
+	took(t, "Put", start, 17*time.Second) // ten times 1.5 s, and 2 s without a move
+}
+
+func testSlowSource(t *testing.T) {
+	c := guard.New(&remote{onPut: func(_ context.Context, _ int, entry interfaces.Entry) error {
+		_, err := io.Copy(io.Discard, entry.Reader())
+		return err
+	}}, guard.Options{})
+	err := c.Put(t.Context(), keyOf("a"), interfaces.Stream(&trickle{pieces: 3, every: time.Minute}, 15))
+	if err != nil {
+		t.Errorf("Put: %v", err)
+	}
+	if vain, all := c.Waited(); vain != 0 || all != 0 {
+		t.Errorf("waited %v, %v in vain, want nothing: it was the caller that took its time", all, vain)
+	}
+}
+
+func testBodyGivenUp(t *testing.T) {
+	over, read := make(chan struct{}), make(chan error)
+	c := guard.New(&remote{onPut: func(_ context.Context, _ int, entry interfaces.Entry) error {
+		<-over
+		_, err := entry.Reader().Read(make([]byte, 10))
+		read <- err
+		return err
+	}}, guard.Options{})
+	body := &trickle{pieces: 1}
+	wantReason(t, "Put", c.Put(t.Context(), keyOf("a"), interfaces.Stream(body, 5)), guard.NoAnswer)
+	close(over)
+	if err := <-read; err == nil || body.pieces != 1 {
+		t.Errorf("the tier read the body with error %v after Put had returned", err)
+	}
 }
 
 func TestRetries(t *testing.T) {
@@ -300,28 +305,32 @@ func TestRetries(t *testing.T) {
 			})
 		})
 	}
-	t.Run("never an Insert or a Delete", func(t *testing.T) {
-		away := faulttier.New(cachetest.NewFull(t), faulttier.Rule{When: faulttier.UpTo(2), Fault: faulttier.Fail(errAway)})
-		c := guard.New(away, guard.Options{})
-		_, err := c.Insert(t.Context(), keyOf("a"), interfaces.Text("body"))
-		wantReason(t, "Insert", err, errAway.Reason)
-		wantReason(t, "Delete", c.Delete(t.Context(), keyOf("a")), errAway.Reason)
-		if n, m := away.Count(faulttier.Insert), away.Count(faulttier.Delete); n != 1 || m != 1 {
-			t.Errorf("asked %d times to insert and %d times to delete, want once each", n, m)
-		}
-	})
-	t.Run("not a batch that was answered in part", func(t *testing.T) {
-		calls := 0
-		c := guard.New(batcher{func(each func(int, interfaces.Entry, error) error) error {
-			calls++
-			return errors.Join(each(0, interfaces.Entry{}, cacheerr.ErrMiss), errAway)
-		}}, guard.Options{})
-		answers := 0
-		err := c.GetBatch(t.Context(), make([]interfaces.Key, 2), func(int, interfaces.Entry, error) error { answers++; return nil })
-		if !errors.Is(err, errAway) || calls != 1 || answers != 1 {
-			t.Errorf("error %v, asked %d times, answered %d times, want the tier's error and once each", err, calls, answers)
-		}
-	})
+	t.Run("never an Insert or a Delete", testNoRetryOfChanges)
+	t.Run("not a batch that was answered in part", testNoRetryOfHalfABatch)
+}
+
+func testNoRetryOfChanges(t *testing.T) {
+	away := faulttier.New(cachetest.NewFull(t), faulttier.Rule{When: faulttier.UpTo(2), Fault: faulttier.Fail(errAway)})
+	c := guard.New(away, guard.Options{})
+	_, err := c.Insert(t.Context(), keyOf("a"), interfaces.Text("body"))
+	wantReason(t, "Insert", err, errAway.Reason)
+	wantReason(t, "Delete", c.Delete(t.Context(), keyOf("a")), errAway.Reason)
+	if n, m := away.Count(faulttier.Insert), away.Count(faulttier.Delete); n != 1 || m != 1 {
+		t.Errorf("asked %d times to insert and %d times to delete, want once each", n, m)
+	}
+}
+
+func testNoRetryOfHalfABatch(t *testing.T) {
+	calls := 0
+	c := guard.New(batcher{func(each func(int, interfaces.Entry, error) error) error {
+		calls++
+		return errors.Join(each(0, interfaces.Entry{}, cacheerr.ErrMiss), errAway)
+	}}, guard.Options{})
+	answers := 0
+	err := c.GetBatch(t.Context(), make([]interfaces.Key, 2), func(int, interfaces.Entry, error) error { answers++; return nil })
+	if !errors.Is(err, errAway) || calls != 1 || answers != 1 {
+		t.Errorf("error %v, asked %d times, answered %d times, want the tier's error and once each", err, calls, answers)
+	}
 }
 
 // batcher is a tier with a GetBatch of the test's.
@@ -398,78 +407,78 @@ func TestBatchStream(t *testing.T) {
 }
 
 func TestConcurrency(t *testing.T) {
-	t.Run("operations", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			var mu sync.Mutex
-			now, most := 0, 0
-			c := guard.New(&remote{onGet: func(ctx context.Context, _ int) (interfaces.Entry, error) {
-				mu.Lock()
-				now++
-				most = max(most, now)
-				mu.Unlock()
-				err := after(ctx, 100*time.Millisecond)
-				mu.Lock()
-				now--
-				mu.Unlock()
-				return interfaces.Text("body"), err
-			}}, guard.Options{Concurrency: 3})
-			var all sync.WaitGroup
-			for range 30 {
-				all.Go(func() {
-					if _, err := c.Get(t.Context(), keyOf("a")); err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			all.Wait()
-			if most != 3 {
-				t.Errorf("%d operations at the same time, want 3", most)
+	t.Run("operations", func(t *testing.T) { synctest.Test(t, testMostOperations) })
+	t.Run("what was given up still counts", func(t *testing.T) { synctest.Test(t, testGivenUpCounts) })
+	t.Run("bytes", func(t *testing.T) { synctest.Test(t, testMostBytes) })
+}
+
+func testMostOperations(t *testing.T) {
+	var mu sync.Mutex
+	now, most := 0, 0
+	c := guard.New(&remote{onGet: func(ctx context.Context, _ int) (interfaces.Entry, error) {
+		mu.Lock()
+		now++
+		most = max(most, now)
+		mu.Unlock()
+		err := pause.For(ctx, 100*time.Millisecond)
+		mu.Lock()
+		now--
+		mu.Unlock()
+		return interfaces.Text("body"), err
+	}}, guard.Options{Concurrency: 3})
+	var all sync.WaitGroup
+	for range 30 {
+		all.Go(func() {
+			if _, err := c.Get(t.Context(), keyOf("a")); err != nil {
+				t.Error(err)
 			}
 		})
-	})
-	t.Run("what was given up still counts", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			over := make(chan struct{})
-			tier := &remote{onGet: deaf(over)}
-			c := guard.New(tier, guard.Options{Concurrency: 2, Failures: -1, Budget: time.Hour})
-			for i := range 4 {
-				_, err := c.Get(t.Context(), keyOf("a"))
-				if i < 2 {
-					wantReason(t, "Get", err, guard.NoAnswer)
-				} else {
-					wantReason(t, "Get", err, guard.TooBusy)
-				}
+	}
+	all.Wait()
+	if most != 3 {
+		t.Errorf("%d operations at the same time, want 3", most)
+	}
+}
+
+func testGivenUpCounts(t *testing.T) {
+	over := make(chan struct{})
+	tier := &remote{onGet: deaf(over)}
+	c := guard.New(tier, guard.Options{Concurrency: 2, Failures: -1, Budget: time.Hour})
+	for i := range 4 {
+		_, err := c.Get(t.Context(), keyOf("a"))
+		if i < 2 {
+			wantReason(t, "Get", err, guard.NoAnswer)
+		} else {
+			wantReason(t, "Get", err, guard.TooBusy)
+		}
+	}
+	if gets, _ := tier.counts(); gets != 2 {
+		t.Errorf("%d operations hang, want 2 at most", gets)
+	}
+	close(over)
+}
+
+func testMostBytes(t *testing.T) {
+	c := guard.New(&remote{onPut: func(ctx context.Context, _ int, _ interfaces.Entry) error {
+		return pause.For(ctx, time.Second)
+	}}, guard.Options{Bytes: 100, Timeout: time.Minute, Budget: time.Hour})
+	start := time.Now()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if err := c.Put(t.Context(), keyOf("a"), interfaces.Text(strings.Repeat("x", 40))); err != nil {
+				t.Error(err)
 			}
-			if gets, _ := tier.counts(); gets != 2 {
-				t.Errorf("%d operations hang, want 2 at most", gets)
-			}
-			close(over)
 		})
+	}
+	synctest.Wait()
+	all.Go(func() { // alone, since it is more than there may be
+		if err := c.Put(t.Context(), keyOf("b"), interfaces.Text(strings.Repeat("x", 400))); err != nil {
+			t.Error(err)
+		}
 	})
-	t.Run("bytes", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			c := guard.New(&remote{onPut: func(ctx context.Context, _ int, _ interfaces.Entry) error {
-				return after(ctx, time.Second)
-			}}, guard.Options{Bytes: 100, Timeout: time.Minute, Budget: time.Hour})
-			start := time.Now()
-			var all sync.WaitGroup
-			for range 4 {
-				all.Go(func() {
-					if err := c.Put(t.Context(), keyOf("a"), interfaces.Text(strings.Repeat("x", 40))); err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			synctest.Wait()
-			all.Go(func() { // alone, since it is more than there may be
-				if err := c.Put(t.Context(), keyOf("b"), interfaces.Text(strings.Repeat("x", 400))); err != nil {
-					t.Error(err)
-				}
-			})
-			all.Wait()
-			took(t, "four Puts of 40 bytes, two at a time, and a large one", start, 3*time.Second)
-		})
-	})
+	all.Wait()
+	took(t, "four Puts of 40 bytes, two at a time, and a large one", start, 3*time.Second)
 }
 
 // open is a tier that closes when the test is over.

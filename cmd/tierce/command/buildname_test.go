@@ -59,7 +59,7 @@ func TestPortable(t *testing.T) {
 	tmp := filepath.Join(os.TempDir(), "overlay.json")
 	for text, want := range map[string]string{
 		"/usr/bin/go build ./...":                "build ./...",
-		"go build -o /home/me/bin/x -v ./cmd":    "build -v ./cmd",
+		"go build -o /x/bin/x -v ./cmd":          "build -v ./cmd",
 		"go build -o=x --o=y ./cmd":              "build ./cmd",
 		"go build -modfile=/src/m/alt.mod ./...": "build -modfile=./alt.mod ./...",
 		"go list -overlay=" + tmp + " ./...":     "list ./...",

@@ -68,6 +68,19 @@ func self(t *testing.T) string {
 	return path
 }
 
+// environIn is the environment that [self] wrote to the file at path.
+func environIn(t *testing.T, path string) (env command.Environ) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &env); err != nil {
+		t.Fatal(err)
+	}
+	return env
+}
+
 // TestRunExitCode: the exit code is that of what was run.
 func TestRunExitCode(t *testing.T) {
 	alone(t)
@@ -122,14 +135,7 @@ func TestRunEnvironment(t *testing.T) {
 			if code, _, stderr := tierce(t, append(test.args, "run", "--", self(t))...); code != 0 {
 				t.Fatalf("exit code %d: %s", code, stderr)
 			}
-			text, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var env command.Environ
-			if err := json.Unmarshal(text, &env); err != nil {
-				t.Fatal(err)
-			}
+			env := environIn(t, path)
 			for name, want := range test.want {
 				if got := env.Get(name); got != want {
 					t.Errorf("%s is %q, want %q", name, got, want)
@@ -175,14 +181,7 @@ func TestRunNowhere(t *testing.T) {
 	if code != 7 || strings.Count(stderr, "not kept") != 1 || strings.Count(stderr, "\n") != 2 {
 		t.Errorf("exit code %d and %q, want 7, one sentence that says so, and the summary", code, stderr)
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var env command.Environ
-	if err := json.Unmarshal(text, &env); err != nil {
-		t.Fatal(err)
-	}
+	env := environIn(t, path)
 	for _, name := range []string{"TIERCE_DIR", "GOCACHE"} {
 		if dir := env.Get(name); !filepath.IsAbs(dir) {
 			t.Errorf("%s is %q, want an absolute path", name, dir)

@@ -44,75 +44,89 @@ func want(t *testing.T, fsys *syncfs.FS, path string, outcomes ...string) {
 }
 
 func TestCrash(t *testing.T) {
-	t.Run("a file that was not synced is absent, or has any part of what was written", func(t *testing.T) {
-		fsys := syncfs.New()
-		create(t, fsys, "/new", "body")
-		want(t, fsys, "/new", "none", "", "bo", "bo\x00\x00", "\x00\x00\x00\x00", "body")
-	})
-	t.Run("a name and what it names are synced apart", func(t *testing.T) {
-		fsys := syncfs.New()
-		create(t, fsys, "/new", "body")
-		ok(t, fsys.SyncDir("/"))
-		want(t, fsys, "/new", "", "bo", "bo\x00\x00", "\x00\x00\x00\x00", "body")
-		file, err := fsys.OpenShared("/new")
-		ok(t, err, file.Sync())
-		want(t, fsys, "/new", "body")
-		_, err = file.WriteAt([]byte("B"), 0)
-		ok(t, err, file.SetAttr([]byte("a")))
-		want(t, fsys, "/new", "body", "body|a", "Body", "Body|a", "Bo", "Bo|a", "Bo\x00\x00", "Bo\x00\x00|a",
-			"\x00\x00\x00\x00", "\x00\x00\x00\x00|a")
-		ok(t, file.Sync(), file.Close())
-		want(t, fsys, "/new", "Body|a")
-	})
-	t.Run("a rename is seen or not, at either name", func(t *testing.T) {
-		fsys := syncfs.New()
-		create(t, fsys, "/old", "old")
-		create(t, fsys, "/new", "new")
-		fsys.SyncAll()
-		ok(t, fsys.Rename("/new", "/old"))
-		want(t, fsys, "/old", "old", "new")
-		want(t, fsys, "/new", "none", "new")
-		ok(t, fsys.SyncDir("/"))
-		want(t, fsys, "/old", "new")
-		want(t, fsys, "/new", "none")
-	})
-	t.Run("every name since the last sync may come back", func(t *testing.T) {
-		fsys := syncfs.New()
-		for _, body := range []string{"one", "two", "three"} {
-			create(t, fsys, "/"+body, body)
-		}
-		fsys.SyncAll()
-		ok(t, fsys.Rename("/one", "/name"), fsys.Rename("/two", "/name"), fsys.Remove("/name"), fsys.Rename("/three", "/name"))
-		want(t, fsys, "/name", "none", "one", "two", "three")
-	})
-	t.Run("what was removed may come back, and whole", func(t *testing.T) {
-		fsys := syncfs.New()
-		create(t, fsys, "/gone", "body")
-		fsys.SyncAll()
-		ok(t, fsys.Remove("/gone"))
-		want(t, fsys, "/gone", "none", "body")
-	})
-	t.Run("with a directory goes all that is in it", func(t *testing.T) {
-		fsys := syncfs.New()
-		ok(t, fsys.MkdirAll("/dir/sub"))
-		create(t, fsys, "/dir/sub/file", "body")
-		file, err := fsys.Open("/dir/sub/file")
-		ok(t, err, file.Sync(), file.Close(), fsys.SyncDir("/dir/sub"), fsys.SyncDir("/dir"))
-		want(t, fsys, "/dir/sub/file", "none", "body")
-		ok(t, fsys.SyncDir("/"))
-		want(t, fsys, "/dir/sub/file", "body")
-	})
-	t.Run("the file system goes on, and what a crash left is as good as synced", func(t *testing.T) {
-		fsys := syncfs.New()
-		create(t, fsys, "/file", "body")
-		after := fsys.Crash(func(n int) int { return n - 1 })
-		ok(t, fsys.Remove("/file"))
-		want(t, after, "/file", "body")
-		create(t, after, "/another", "")
-		if one, two := stat(t, after, "/file"), stat(t, after, "/another"); one.ID == two.ID {
-			t.Errorf("two files are %d", one.ID)
-		}
-	})
+	t.Run("a file that was not synced is absent, or has any part of what was written", testCrashContent)
+	t.Run("a name and what it names are synced apart", testCrashName)
+	t.Run("a rename is seen or not, at either name", testCrashRename)
+	t.Run("every name since the last sync may come back", testCrashNames)
+	t.Run("what was removed may come back, and whole", testCrashRemoved)
+	t.Run("with a directory goes all that is in it", testCrashDirectory)
+	t.Run("the file system goes on, and what a crash left is as good as synced", testCrashGoesOn)
+}
+
+func testCrashContent(t *testing.T) {
+	fsys := syncfs.New()
+	create(t, fsys, "/new", "body")
+	want(t, fsys, "/new", "none", "", "bo", "bo\x00\x00", "\x00\x00\x00\x00", "body")
+}
+
+func testCrashName(t *testing.T) {
+	fsys := syncfs.New()
+	create(t, fsys, "/new", "body")
+	ok(t, fsys.SyncDir("/"))
+	want(t, fsys, "/new", "", "bo", "bo\x00\x00", "\x00\x00\x00\x00", "body")
+	file, err := fsys.OpenShared("/new")
+	ok(t, err, file.Sync())
+	want(t, fsys, "/new", "body")
+	_, err = file.WriteAt([]byte("B"), 0)
+	ok(t, err, file.SetAttr([]byte("a")))
+	want(t, fsys, "/new", "body", "body|a", "Body", "Body|a", "Bo", "Bo|a", "Bo\x00\x00", "Bo\x00\x00|a",
+		"\x00\x00\x00\x00", "\x00\x00\x00\x00|a")
+	ok(t, file.Sync(), file.Close())
+	want(t, fsys, "/new", "Body|a")
+}
+
+func testCrashRename(t *testing.T) {
+	fsys := syncfs.New()
+	create(t, fsys, "/old", "old")
+	create(t, fsys, "/new", "new")
+	fsys.SyncAll()
+	ok(t, fsys.Rename("/new", "/old"))
+	want(t, fsys, "/old", "old", "new")
+	want(t, fsys, "/new", "none", "new")
+	ok(t, fsys.SyncDir("/"))
+	want(t, fsys, "/old", "new")
+	want(t, fsys, "/new", "none")
+}
+
+func testCrashNames(t *testing.T) {
+	fsys := syncfs.New()
+	for _, body := range []string{"one", "two", "three"} {
+		create(t, fsys, "/"+body, body)
+	}
+	fsys.SyncAll()
+	ok(t, fsys.Rename("/one", "/name"), fsys.Rename("/two", "/name"), fsys.Remove("/name"), fsys.Rename("/three", "/name"))
+	want(t, fsys, "/name", "none", "one", "two", "three")
+}
+
+func testCrashRemoved(t *testing.T) {
+	fsys := syncfs.New()
+	create(t, fsys, "/gone", "body")
+	fsys.SyncAll()
+	ok(t, fsys.Remove("/gone"))
+	want(t, fsys, "/gone", "none", "body")
+}
+
+func testCrashDirectory(t *testing.T) {
+	fsys := syncfs.New()
+	ok(t, fsys.MkdirAll("/dir/sub"))
+	create(t, fsys, "/dir/sub/file", "body")
+	file, err := fsys.Open("/dir/sub/file")
+	ok(t, err, file.Sync(), file.Close(), fsys.SyncDir("/dir/sub"), fsys.SyncDir("/dir"))
+	want(t, fsys, "/dir/sub/file", "none", "body")
+	ok(t, fsys.SyncDir("/"))
+	want(t, fsys, "/dir/sub/file", "body")
+}
+
+func testCrashGoesOn(t *testing.T) {
+	fsys := syncfs.New()
+	create(t, fsys, "/file", "body")
+	after := fsys.Crash(func(n int) int { return n - 1 })
+	ok(t, fsys.Remove("/file"))
+	want(t, after, "/file", "body")
+	create(t, after, "/another", "")
+	if one, two := stat(t, after, "/file"), stat(t, after, "/another"); one.ID == two.ID {
+		t.Errorf("two files are %d", one.ID)
+	}
 }
 
 func TestCrashes(t *testing.T) {
