@@ -16,9 +16,11 @@ test: needs
 e2e: needs
 	$(GO) test -race -shuffle=on -timeout 20m ./e2e/...
 
-# Eight processes at one full directory for two minutes, killed 300 times.
+# Eight processes at one full directory for two minutes, killed 300 times; and
+# hundreds of rounds of sixteen that have to agree.
 soak: needs
 	TIERCE_SOAK=2m $(GO) test -race -run TestSoak -v -timeout 20m ./filestream
+	TIERCE_ROUNDS=300 $(GO) test -race -run TestRounds -v -timeout 40m ./memo
 
 # All that is not a test: form, vet, lint, module files, other systems.
 check: needs

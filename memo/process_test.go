@@ -223,21 +223,7 @@ func TestKilled(t *testing.T) {
 			printed := make([]string, 6)
 			for i := range printed {
 				victim := child(t, "choose", dir, i%2*min(1, len(url)), url) // on one machine if there is no Redis
-				stdout, err := victim.StdoutPipe()
-				mustDo(t, err)
-				mustDo(t, victim.Start())
-				all.Go(func() {
-					lines := bufio.NewReader(stdout)
-					for range 3 * i { // the first before it has chosen, the last near its end
-						line, err := lines.ReadString('\n')
-						if err != nil {
-							t.Errorf("the victim ended: %v", err)
-						}
-						printed[i] += line
-					}
-					_ = victim.Process.Kill() // it may have ended meanwhile
-					_ = victim.Wait()
-				})
+				all.Go(func() { printed[i] = chooseUntil(t, victim, 3*i) })  // the first before it has chosen, the last near its end
 			}
 			all.Wait()
 			survivor, err := child(t, "choose", dir, 0, url).CombinedOutput()
