@@ -91,6 +91,11 @@ func TestCCompiler(t *testing.T) {
 	if got := ask(t, gcc); gcc.Name != "gcc" || !strings.Contains(got, `"cc1":"`) || !strings.Contains(got, `"-dumpmachine":"`) {
 		t.Errorf("C5 %s answers %s", gcc.Name, got)
 	}
+	for _, program := range []string{"as", "collect2", "ld"} {
+		if got := ask(t, gcc); !strings.Contains(got, `"`+program+`":"`) {
+			t.Errorf("C5 gcc's %s is not in %s", program, got)
+		}
+	}
 	if ask(t, gcc) == ask(t, cachectx.CCompiler("g++")) {
 		t.Error("C5 gcc and g++ answer the same")
 	}

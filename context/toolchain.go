@@ -53,30 +53,46 @@ func CCompiler(path string) Form {
 			}
 			reports[flag] = digestOf(out)
 		}
-		programs, err := compilerPrograms(ctx, path)
+		programs, err := digestPrograms(ctx, path)
 		return struct{ Reports, Programs map[string]string }{reports, programs}, err
 	}}
 }
 
-// compilerPrograms returns digests of the binaries that take part in a compile.
-func compilerPrograms(ctx context.Context, path string) (map[string]string, error) {
+// digestPrograms returns digests of the binaries that take part in a compile.
+func digestPrograms(ctx context.Context, path string) (map[string]string, error) {
 	own, err := digestFile(path)
 	if err != nil {
 		return nil, err
 	}
+	names, err := CompilerPrograms(ctx, path)
+	if err != nil {
+		return nil, err
+	}
 	programs := map[string]string{"": own}
-	for _, name := range []string{"cc1", "cc1plus", "as"} {
-		out, err := output(ctx, path, "-print-prog-name="+name)
+	for name, said := range names {
+		program, err := exec.LookPath(said)
 		if err != nil {
-			return nil, err
-		}
-		program, err := exec.LookPath(string(bytes.TrimSpace(out)))
-		if err != nil {
-			continue // it has no such program of its own
+			continue // it has no such program
 		}
 		if programs[name], err = digestFile(program); err != nil {
 			return nil, err
 		}
+	}
+	return programs, nil
+}
+
+// CompilerPrograms returns which programs the C or C++ compiler at path runs to
+// compile, assemble and link: by their usual names the paths that it says, or
+// names that it looks for on PATH. It says a name too for a program that it does
+// not have.
+func CompilerPrograms(ctx context.Context, path string) (map[string]string, error) {
+	programs := map[string]string{}
+	for _, name := range []string{"cc1", "cc1plus", "as", "collect2", "ld", "lto-wrapper", "lto1"} {
+		out, err := output(ctx, path, "-print-prog-name="+name)
+		if err != nil {
+			return nil, err
+		}
+		programs[name] = string(bytes.TrimSpace(out))
 	}
 	return programs, nil
 }
