@@ -69,6 +69,7 @@ var allowed = map[string][]string{
 	"memo":                 {"interfaces", "errors", "context", "encoding", "tiers", "internal"},
 	"cachetest":            {"interfaces", "errors", "encoding"},
 	"frontend/gocacheprog": {"interfaces", "errors", "encoding", "tiers"},
+	"frontend/execcache":   {"interfaces", "errors", "context", "encoding", "memo", "internal"},
 	"config":               {"interfaces", "errors", "encoding", "tiers", "memory", "filestream", "redis", "internal"},
 	"internal/vfs":         {},
 	"internal/vfs/faultfs": {"internal/vfs"},
@@ -115,7 +116,8 @@ var importers = map[string][]string{
 	"golang.org/x/sys":                   {"internal/vfs", "cmd/tierce/command"},
 	"golang.org/x/term":                  {"internal/progress"},
 	"github.com/sony/gobreaker/v2":       {"tiers/guard"},
-	"golang.org/x/sync":                  {"tiers/guard"},
+	"golang.org/x/sync":                  {"tiers/guard", "frontend/execcache"},
+	"github.com/bmatcuk/doublestar/v4":   {"frontend/execcache"},
 	"golang.org/x/mod":                   {"cmd/tierce/command"},
 }
 

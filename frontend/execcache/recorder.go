@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package execcache
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os/exec"
+
+	cachectx "github.com/tiercecache/tierce/context"
+	cacheerr "github.com/tiercecache/tierce/errors"
+	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/memo"
+)
+
+// Options are the settings of a [Recorder].
+type Options struct {
+	// Files is the cache of a fast recorder, in which large bodies are entries of
+	// their own. It is nil with a deterministic recorder: every body then stands
+	// in the result, and what a command prints is held back until it is known
+	// whose result counts. It stays the caller's to close.
+	Files interfaces.Cache
+	// Isolation chooses forms of the memo.Recorder; the zero value all that it
+	// has.
+	Isolation cachectx.Schema
+	// Exec runs a command to its end and returns its exit code; an error means
+	// that it was not run. Nil runs it as it is; a signal that ends it is then
+	// the exit code -1.
+	Exec func(ctx context.Context, cmd *exec.Cmd) (code int, err error)
+}
+
+// Recorder records commands. Make one with [New]. Many goroutines may use it at
+// the same time. There is nothing to close but what it stands on.
+type Recorder struct {
+	memo *memo.Recorder
+	opts Options
+}
+
+// New returns a recorder of commands on top of one of functions, which stays the
+// caller's to close.
+func New(recorder *memo.Recorder, opts Options) (*Recorder, error) {
+	if recorder == nil {
+		return nil, errors.New("execcache: the *memo.Recorder is nil; make one with NewFast or OpenDeterministic")
+	}
+	if opts.Exec == nil {
+		opts.Exec = run
+	}
+	return &Recorder{memo: recorder, opts: opts}, nil
+}
+
+func run(_ context.Context, cmd *exec.Cmd) (int, error) {
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	_ = cmd.Wait() // its state says how it ended
+	return cmd.ProcessState.ExitCode(), nil
+}
+
+// Streams are those of a command. Nil is nothing to read, and nowhere to write.
+// Stdout and Stderr are written to at the same time.
+type Streams struct {
+	Stdin  io.Reader // read only if it is an input
+	Stdout io.Writer
+	Stderr io.Writer
+}
+
+// Outcome is how a call of [Recorder.Run] or [Recorder.Check] ended.
+type Outcome struct {
+	// Code is the exit code.
+	Code int
+	// Replayed says that the command did not run.
+	Replayed bool
+	// Unreplayed is what was ill when a recorded result was looked for, though the
+	// command then ran; nil if nothing was, or nothing is recorded.
+	Unreplayed error
+	// Unrecorded is why the result of the command was not recorded: [ErrFailed],
+	// or what somebody may want to know. It is nil if it was recorded, and if the
+	// command did not run.
+	Unrecorded error
+	// Differences are what [Recorder.Check] found.
+	Differences []string
+	// Parts are what the key was made from.
+	Parts Parts
+}
+
+// ErrFailed says that nothing is recorded since the command failed.
+var ErrFailed = errors.New("the command failed")
+
+// function is the name of all commands as recorded functions.
+const function = "tierce.exec"
+
+// Parts returns all that the key of c is made from. Stdin is read to its end if
+// it is an input.
+func (r *Recorder) Parts(ctx context.Context, c Command, stdin io.Reader) (Parts, error) {
+	j, err := newJob(ctx, c, stdin)
+	if err != nil {
+		return Parts{}, err
+	}
+	defer j.close()
+	return j.parts, nil
+}
+
+// Run replays a command, or runs and records it.
+//
+// What c says wrongly is a *DeclarationError, a program that is not to be found
+// or may not be run an *exec.Error. With a fast recorder whatever is ill in the
+// cache costs the recording and is no error. With a deterministic one the errors
+// are those of recorded functions, and the outputs of a command whose result does
+// not count are removed.
+func (r *Recorder) Run(ctx context.Context, c Command, streams Streams) (Outcome, error) {
+	j, err := newJob(ctx, c, streams.Stdin)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer j.close()
+	recorded, err := r.function(ctx, j.command)
+	if err != nil {
+		return Outcome{}, err
+	}
+	var outcome Outcome
+	if r.opts.Files != nil {
+		outcome, err = r.runFast(ctx, j, recorded, streams)
+	} else {
+		outcome, err = r.runDeterministic(ctx, j, recorded, streams)
+	}
+	outcome.Parts = j.parts
+	return outcome, err
+}
+
+func (r *Recorder) function(ctx context.Context, c Command) (*memo.Function[Parts, Result], error) {
+	codec := codec{ctx: ctx, files: r.opts.Files, outputs: c.Outputs}
+	return memo.New(r.memo, function, memo.Settings[Parts, Result]{
+		Encode: codec.encode, Decode: codec.decode, Version: 1, Isolation: r.opts.Isolation,
+	})
+}
+
+// runFast answers from the cache, or runs the command, whatever is ill.
+func (r *Recorder) runFast(ctx context.Context, j *job, recorded *memo.Function[Parts, Result], streams Streams) (Outcome, error) {
+	result, err := recorded.Get(ctx, j.parts)
+	if err == nil {
+		defer result.Close()
+		if err = j.folder.restore(&result); err == nil {
+			return Outcome{Code: result.Code, Replayed: true}, streams.print(&result)
+		}
+	}
+	own, notRun := r.execute(ctx, j, streams, false)
+	if notRun != nil {
+		return Outcome{}, notRun
+	}
+	defer own.result.Close()
+	outcome := Outcome{Code: own.result.Code, Unreplayed: err, Unrecorded: own.unfit}
+	if errors.Is(err, cacheerr.ErrMiss) {
+		outcome.Unreplayed = nil
+	}
+	if own.unfit == nil {
+		_, outcome.Unrecorded = recorded.Insert(ctx, j.parts, own.result)
+	}
+	return outcome, nil
+}
+
+// unfitError is why a result is not recorded, from the one that ran the function
+// to those that waited for it.
+type unfitError struct{ error }
+
+func (e unfitError) Unwrap() error { return e.error }
+
+// runDeterministic returns the result that counts for everybody.
+func (r *Recorder) runDeterministic(ctx context.Context, j *job, recorded *memo.Function[Parts, Result], streams Streams) (Outcome, error) {
+	var own *execution
+	execute := func(ctx context.Context, _ Parts) (result Result, err error) {
+		if own, err = r.execute(ctx, j, streams, true); err != nil {
+			return result, err
+		}
+		if own.unfit != nil {
+			err = unfitError{own.unfit}
+		}
+		return own.result, err
+	}
+	result, err := recorded.Record(execute)(ctx, j.parts)
+	if errors.As(err, new(unfitError)) && own == nil { // another's; there is nobody to agree with
+		_, err = execute(ctx, j.parts)
+	}
+	if own != nil {
+		defer own.result.Close()
+	}
+	switch {
+	case own != nil && own.unfit != nil:
+		return Outcome{Code: own.result.Code, Unrecorded: own.unfit}, own.release()
+	case err != nil && own != nil:
+		j.removeOutputs()
+		return Outcome{}, err
+	case err != nil:
+		return Outcome{}, err
+	}
+	defer result.Close()
+	if err := j.folder.restore(&result); err != nil {
+		return Outcome{}, err
+	}
+	return Outcome{Code: result.Code, Replayed: own == nil}, streams.print(&result)
+}
