@@ -17,7 +17,7 @@ import (
 // cacheerr.ErrMiss or what was ill; with a deterministic one it is an error and
 // the command does not run. Otherwise it fails as [Recorder.Run] does.
 func (r *Recorder) Check(ctx context.Context, c Command, streams Streams) (Outcome, error) {
-	j, err := newJob(ctx, c, streams.Stdin)
+	j, err := r.newJob(ctx, c, streams.Stdin)
 	if err != nil {
 		return Outcome{}, err
 	}

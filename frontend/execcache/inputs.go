@@ -57,7 +57,7 @@ type input struct {
 	link   bool   // what counts is what the link says
 	digest string
 	info   fs.FileInfo // before it was read; nil of a link
-	racy   bool        // a change may not be seen in its times
+	fresh  bool        // a change may not be seen in its times
 }
 
 // finder gathers inputs.
@@ -193,9 +193,6 @@ func readInputs(ctx context.Context, dir folder, inputs []input) error {
 	return group.Wait()
 }
 
-// tick is how coarse a file system's times may be.
-const tick = 2 * time.Second
-
 func (in *input) read(dir folder) (err error) {
 	if in.link {
 		text, err := dir.Readlink(in.name)
@@ -214,7 +211,7 @@ func (in *input) read(dir folder) (err error) {
 	if !in.info.Mode().IsRegular() {
 		return &DeclarationError{Kind: "input", Name: in.name, Why: "it is no regular file", Do: "name files and folders"}
 	}
-	in.racy = in.info.ModTime().After(now.Add(-tick))
+	in.fresh = in.info.ModTime().After(now.Add(-racy))
 	if in.digest, err = digestOf(file); executable(in.info) {
 		in.digest += "+x"
 	}
@@ -234,7 +231,7 @@ func digestOf(in io.Reader) (string, error) {
 
 // changed reports whether an input is not what it was when it was read.
 func (in *input) changed(dir folder) bool {
-	if !in.link && !in.racy {
+	if !in.link && !in.fresh {
 		info, err := dir.Stat(in.name)
 		return err != nil || !os.SameFile(info, in.info) || info.Size() != in.info.Size() ||
 			!info.ModTime().Equal(in.info.ModTime()) || executable(info) != executable(in.info)

@@ -4,13 +4,9 @@ package execcache
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 )
 
@@ -18,7 +14,7 @@ import (
 type job struct {
 	command Command
 	folder  folder
-	program string // path
+	program string // absolute path
 	inputs  []input
 	stdin   *os.File // nil if it is empty
 	parts   Parts
@@ -26,7 +22,7 @@ type job struct {
 
 // newJob reads all that the command depends on. stdin is read to its end if it is
 // an input.
-func newJob(ctx context.Context, c Command, stdin io.Reader) (*job, error) {
+func (r *Recorder) newJob(ctx context.Context, c Command, stdin io.Reader) (*job, error) {
 	c, err := c.complete()
 	if err != nil {
 		return nil, err
@@ -36,27 +32,48 @@ func newJob(ctx context.Context, c Command, stdin io.Reader) (*job, error) {
 		return nil, err
 	}
 	j := &job{command: c, folder: dir, parts: Parts{Args: c.Args, Env: environment(c.Env), Outputs: c.Outputs}}
-	if err := j.read(ctx, stdin); err != nil {
+	if err := j.read(ctx, toolbox{dir: r.opts.ToolDir}, stdin); err != nil {
 		j.close()
 		return nil, err
 	}
 	return j, nil
 }
 
-func (j *job) read(ctx context.Context, stdin io.Reader) (err error) {
-	if j.program, err = lookPath(j.command.Dir, j.command.Args[0]); err != nil {
-		return &exec.Error{Name: j.command.Args[0], Err: err}
-	}
-	if err := j.readInputs(ctx); err != nil {
+func (j *job) read(ctx context.Context, tools toolbox, stdin io.Reader) (err error) {
+	if err := j.identify(ctx, tools); err != nil {
 		return err
 	}
-	if j.parts.Tools, err = identities(ctx, j.command); err != nil {
+	if err := j.readInputs(ctx); err != nil {
 		return err
 	}
 	if j.command.Stdin {
 		j.stdin, j.parts.Stdin, err = spool(stdin)
 	}
 	return err
+}
+
+// identify finds the program and the tools.
+func (j *job) identify(ctx context.Context, tools toolbox) error {
+	c := j.command
+	program, err := findTool(c.Dir, c.Args[0])
+	if err != nil {
+		return &exec.Error{Name: c.Args[0], Err: err}
+	}
+	j.program = program.path
+	j.parts.Tools = make(map[string]string, 1+len(c.Tools))
+	if j.parts.Tools[program.name], err = tools.of(ctx, program); err != nil {
+		return err
+	}
+	for _, name := range c.Tools {
+		found, err := findTool(c.Dir, name)
+		if err != nil {
+			return &DeclarationError{Kind: "tool", Name: name, Why: "it cannot be found", Do: "give the name of a program on PATH, or its path", Err: err}
+		}
+		if j.parts.Tools[name], err = tools.of(ctx, found); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (j *job) readInputs(ctx context.Context) (err error) {
@@ -81,50 +98,6 @@ func (j *job) close() {
 	}
 }
 
-// lookPath returns the path of a program: on PATH, or below dir if its name has a
-// separator.
-func lookPath(dir, program string) (string, error) {
-	if filepath.Base(program) != program && !filepath.IsAbs(program) {
-		program = filepath.Join(dir, program)
-		if !strings.ContainsRune(program, filepath.Separator) {
-			program = "." + string(filepath.Separator) + program
-		}
-	}
-	path, err := exec.LookPath(program)
-	if cause, ok := errors.AsType[*exec.Error](err); ok {
-		err = cause.Err
-	}
-	if err == nil {
-		path, err = filepath.Abs(path)
-	}
-	return path, err
-}
-
-// identities returns the identities of the tools of a command, as they are
-// named.
-func identities(_ context.Context, c Command) (map[string]string, error) {
-	all := make(map[string]string, 1+len(c.Tools))
-	for _, tool := range append([]string{c.Args[0]}, c.Tools...) {
-		path, err := lookPath(c.Dir, tool)
-		if err == nil {
-			all[tool], err = digestFile(path)
-		}
-		if err != nil {
-			return nil, &DeclarationError{Kind: "tool", Name: tool, Why: err.Error(), Do: "give the name of a program on PATH, or its path", Err: err}
-		}
-	}
-	return all, nil
-}
-
-func digestFile(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = file.Close() }() // only read
-	return digestOf(file)
-}
-
 // environment returns the digests of the variables of these names, "" of those
 // that are not set.
 func environment(names []string) map[string]string {
@@ -132,8 +105,7 @@ func environment(names []string) map[string]string {
 	for _, name := range names {
 		values[name] = ""
 		if value, ok := os.LookupEnv(name); ok {
-			digest := sha256.Sum256([]byte(value))
-			values[name] = hex.EncodeToString(digest[:])
+			values[name] = digestText([]byte(value))
 		}
 	}
 	return values

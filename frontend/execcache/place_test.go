@@ -69,13 +69,6 @@ func (p *place) sibling() *place {
 	return &place{t: p.t, dir: p.t.TempDir(), recorder: p.recorder, runs: p.runs}
 }
 
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func (p *place) path(name string) string { return filepath.Join(p.dir, filepath.FromSlash(name)) }
 
 func (p *place) write(name, content string) {

@@ -24,6 +24,10 @@ type Options struct {
 	// Isolation chooses forms of the memo.Recorder; the zero value all that it
 	// has.
 	Isolation cachectx.Schema
+	// ToolDir is a directory of this machine in which identities of tools are
+	// remembered, so that they need not be made each time. It is made if it is
+	// missing, and may be removed at any moment. "" remembers none.
+	ToolDir string
 	// Exec runs a command to its end and returns its exit code; an error means
 	// that it was not run. Nil runs it as it is; a signal that ends it is then
 	// the exit code -1.
@@ -93,7 +97,7 @@ const function = "tierce.exec"
 // Parts returns all that the key of c is made from. Stdin is read to its end if
 // it is an input.
 func (r *Recorder) Parts(ctx context.Context, c Command, stdin io.Reader) (Parts, error) {
-	j, err := newJob(ctx, c, stdin)
+	j, err := r.newJob(ctx, c, stdin)
 	if err != nil {
 		return Parts{}, err
 	}
@@ -109,7 +113,7 @@ func (r *Recorder) Parts(ctx context.Context, c Command, stdin io.Reader) (Parts
 // are those of recorded functions, and the outputs of a command whose result does
 // not count are removed.
 func (r *Recorder) Run(ctx context.Context, c Command, streams Streams) (Outcome, error) {
-	j, err := newJob(ctx, c, streams.Stdin)
+	j, err := r.newJob(ctx, c, streams.Stdin)
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -64,11 +64,7 @@ func (t tool) identify(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer func() { _ = file.Close() }() // only read
-	sum := sha256.New()
-	if _, err := io.Copy(sum, file); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
+	return digestOf(file)
 }
 
 func digestText(text []byte) string {
