@@ -5,8 +5,9 @@
 // # Sources
 //
 // Each may be missing, and later ones win: the defaults; the file; TIERCE_DIR,
-// TIERCE_MAX_BYTES, TIERCE_MEMORY_MAX_BYTES and TIERCE_REDIS_URL; the
-// flags of the same names, but for the last. The file is the one that --config or TIERCE_CONFIG names, else
+// TIERCE_MAX_BYTES, TIERCE_MEMORY_MAX_BYTES, TIERCE_REDIS_URL and
+// TIERCE_DETERMINISTIC_MODE, _TIER, _LEASE, _PREPOPULATE and _DUMP; the flags of
+// the same last words, but for the URL. The file is the one that --config or TIERCE_CONFIG names, else
 // tierce/tierce.yaml in the user's configuration directory. No project can
 // redirect a user's cache: tierce.yaml is searched for in the working
 // directory and upwards only if TIERCE_CONFIG is auto.
@@ -30,6 +31,8 @@
 //	      verify: first-read
 //	      durability: none
 //	      grace: 1h
+//	record:
+//	  mode: fast             # of commands and functions that are recorded
 //
 // Everything is optional but a tier's type. docs/configuration.md has all
 // fields.
@@ -52,12 +55,14 @@ import "time"
 // own options: these are filled in by the tiers' factories. Make one with
 // [Load]. It is not changed by its methods.
 type Config struct {
-	File  string // the file that was read, "" if none was
-	Dir   string // Tierce's directory, absolute; it may not exist yet
-	Tiers []Tier // nearest first
-	Queue Queue  // of the tiers that are written behind
+	File   string // the file that was read, "" if none was
+	Dir    string // Tierce's directory, absolute; it may not exist yet
+	Tiers  []Tier // nearest first
+	Queue  Queue  // of the tiers that are written behind
+	Record Record // of commands and functions that are recorded
 
 	lookup func(name string) (string, bool) // the environment, for secrets
+	record *node                            // what sources say of Record; nil if none does
 }
 
 // Tier is what is configured of one tier, and the policy for its layer in the

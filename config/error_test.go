@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -35,6 +36,17 @@ var variablesAndFlags = []config.Sources{
 	{Flags: config.Flags{Config: "/"}},
 	{Flags: config.Flags{Config: os.DevNull}},
 	{Environ: []string{"TIERCE_CONFIG=~bob"}},
+	{Environ: []string{"TIERCE_DETERMINISTIC_MODE=lucky"}},
+	{Environ: []string{"TIERCE_DETERMINISTIC_MODE=global"}},
+	{Environ: []string{"TIERCE_DETERMINISTIC_TIER=filestream"}},
+	{Environ: []string{"TIERCE_DETERMINISTIC_MODE=local", "TIERCE_DETERMINISTIC_TIER=disk"}},
+	{Environ: []string{"TIERCE_DETERMINISTIC_MODE=strict", "TIERCE_DETERMINISTIC_PREPOPULATE=" + string(os.PathListSeparator) + "a"}},
+	{Environ: []string{"TIERCE_DETERMINISTIC_MODES=local"}},
+	{Environ: []string{"TIERCE_DETERMINISTIC=perhaps"}},
+	{Environ: []string{"TIERCE_MEMO=2"}},
+	{Flags: config.Flags{Mode: "strict"}},
+	{Flags: config.Flags{Mode: "global", Lease: "soon"}},
+	{Environ: []string{"TIERCE_DETERMINISTIC_MODE=local"}, Flags: config.Flags{Lease: "5s"}},
 	{UserCacheDir: noDir},
 }
 
@@ -56,9 +68,20 @@ func TestErrors(t *testing.T) {
 		if sources.Environ == nil {
 			sources.Environ = []string{}
 		}
-		fmt.Fprintf(&b, "%s %+v\n  => %s\n\n", sources.Environ, sources.Flags, problem(t, sources))
+		fmt.Fprintf(&b, "%s %s\n  => %s\n\n", sources.Environ, given(sources.Flags), problem(t, sources))
 	}
 	compare(t, filepath.Join("testdata", "errors.txt"), b.Bytes())
+}
+
+// given returns the flags that say something.
+func given(flags config.Flags) string {
+	var all []string
+	for field, value := range reflect.ValueOf(flags).Fields() {
+		if !value.IsZero() {
+			all = append(all, fmt.Sprintf("%s:%v", field.Name, value))
+		}
+	}
+	return fmt.Sprint(all)
 }
 
 // problem returns what is wrong, of Load or else of Check.

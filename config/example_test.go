@@ -70,4 +70,6 @@ func ExampleTyped() {
 	//     max_body: none
 	//     options:
 	//       max_body: 1MiB
+	// record:
+	//   mode: fast
 }

@@ -37,9 +37,10 @@ func Load(sources Sources) (Config, error) {
 
 // document is what a file may have.
 type document struct {
-	Dir   Path
-	Tiers []tierDocument
-	Queue Queue
+	Dir    Path
+	Tiers  []tierDocument
+	Queue  Queue
+	Record node
 }
 
 type tierDocument struct {
@@ -83,6 +84,13 @@ func build(sources Sources, root node, given [settings]node) (Config, error) {
 		return Config{}, err
 	}
 	c.share(given[settingRedisURL])
+	var written node
+	if c.Record, written, err = d.decodeRecord(doc.Record, given); err != nil {
+		return Config{}, err
+	}
+	if written.kind != absent {
+		c.record = &written
+	}
 	return c, c.validate(root)
 }
 

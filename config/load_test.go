@@ -50,6 +50,8 @@ tiers:
       verify: first-read
       durability: none
       grace: 1h
+record:
+  mode: fast
 `
 	if got != want {
 		t.Errorf("the defaults are\n%s\nwant\n%s", got, want)

@@ -114,6 +114,9 @@ func (c Config) resolve(ctx context.Context, registry Registry) ([]resolved, err
 			remote: remote || guard != nil, behind: c.behind(i, remote), guard: guard,
 		}
 	}
+	if _, err := c.sync(func(i int) bool { return all[i].remote }); err != nil {
+		return nil, err
+	}
 	return all, c.checkDirs(all)
 }
 

@@ -55,10 +55,28 @@ func (c Config) encode(ctx context.Context, registry Registry) (node, error) {
 	root := node{kind: mapping}
 	root = root.with("dir", textNode(c.Dir)).with("tiers", list)
 	queue, err := encodeStruct(reflect.ValueOf(&c.Queue).Elem(), reflect.ValueOf(Queue{}))
+	if err != nil {
+		return node{}, err
+	}
 	if len(queue.fields) > 0 {
 		root = root.with("queue", queue)
 	}
-	return root, err
+	record, err := c.encodeRecord(all)
+	return root.with("record", record), err
+}
+
+// encodeRecord returns the node that c.Record is decoded from, with the tier
+// that synchronizes.
+func (c Config) encodeRecord(all []resolved) (node, error) {
+	i, err := c.sync(func(i int) bool { return all[i].remote })
+	if err != nil {
+		return node{}, err
+	}
+	r := c.Record
+	if i >= 0 {
+		r.Tier = c.Tiers[i].Name
+	}
+	return encodeStruct(reflect.ValueOf(&r).Elem(), reflect.ValueOf(Record{}))
 }
 
 func (t Tier) encode(r resolved) (node, error) {

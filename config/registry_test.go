@@ -154,8 +154,10 @@ func TestDefaultsStay(t *testing.T) {
 
 func TestMain(m *testing.M) {
 	// A variable of the machine's own must not decide.
-	for _, name := range []string{"TIERCE_CONFIG", "TIERCE_DIR", "TIERCE_MAX_BYTES", "TIERCE_MEMORY_MAX_BYTES", "TIERCE_REDIS_URL"} {
-		_ = os.Unsetenv(name) // it was not there
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "TIERCE_") {
+			_ = os.Unsetenv(name) // it was there
+		}
 	}
 	os.Exit(m.Run())
 }

@@ -8,7 +8,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+
+	cacheerr "github.com/tiercecache/tierce/errors"
 )
 
 // Sources is where a configuration comes from. The zero value is this process:
@@ -34,6 +37,13 @@ type Flags struct {
 	Dir            string // --dir
 	MaxBytes       string // --max-bytes
 	MemoryMaxBytes string // --memory-max-bytes
+
+	// Of those that record: see [Record].
+	Mode        string   // --mode
+	Tier        string   // --tier
+	Lease       string   // --lease
+	Prepopulate []string // --prepopulate, one each
+	Dump        string   // --dump
 }
 
 // setting is what both a variable and a flag can say.
@@ -45,12 +55,26 @@ const (
 	settingMaxBytes
 	settingMemoryMaxBytes
 	settingRedisURL // only a variable: a command line is for all to see
+	settingMode
+	settingTier
+	settingLease
+	settingPrepopulate
+	settingDump
 	settings
 )
 
 var (
-	variables = [settings]string{"TIERCE_CONFIG", "TIERCE_DIR", "TIERCE_MAX_BYTES", "TIERCE_MEMORY_MAX_BYTES", "TIERCE_REDIS_URL"}
-	flags     = [settings]string{"--config", "--dir", "--max-bytes", "--memory-max-bytes", ""}
+	variables = [settings]string{
+		"TIERCE_CONFIG", "TIERCE_DIR", "TIERCE_MAX_BYTES", "TIERCE_MEMORY_MAX_BYTES", "TIERCE_REDIS_URL",
+		"TIERCE_DETERMINISTIC_MODE", "TIERCE_DETERMINISTIC_TIER", "TIERCE_DETERMINISTIC_LEASE",
+		"TIERCE_DETERMINISTIC_PREPOPULATE", "TIERCE_DETERMINISTIC_DUMP",
+	}
+	flags = [settings]string{
+		"--config", "--dir", "--max-bytes", "--memory-max-bytes", "",
+		"--mode", "--tier", "--lease", "--prepopulate", "--dump",
+	}
+	// switches are variables of package memo, which reads them itself.
+	switches = [...]string{"TIERCE_MEMO", "TIERCE_DETERMINISTIC"}
 	// internal variables are set by the command for processes that it starts.
 	internal = [...]string{"TIERCE_REPORT", "TIERCE_BUILD"}
 )
@@ -80,20 +104,57 @@ func (s Sources) settings() ([settings]node, error) {
 		if !strings.HasPrefix(name, "TIERCE_") {
 			continue
 		}
-		i := slices.Index(variables[:], name)
-		switch {
-		case i >= 0 && value != "":
-			given[i] = node{place: place{source: name}, kind: text, text: value}
-		case i < 0 && !slices.Contains(internal[:], name):
-			return given, &Error{Source: name, Problem: "unknown variable; " + suggest(name, variables[:])}
+		switch i := slices.Index(variables[:], name); {
+		case i < 0:
+			if err := foreign(name, value); err != nil {
+				return given, err
+			}
+		case value == "":
+		case setting(i) == settingPrepopulate:
+			given[i] = pathsAt(name, filepath.SplitList(value))
+		default:
+			given[i] = textAt(name, value)
 		}
 	}
-	for i, value := range [settings]string{s.Flags.Config, s.Flags.Dir, s.Flags.MaxBytes, s.Flags.MemoryMaxBytes, ""} {
+	f := s.Flags
+	for i, value := range [settings]string{f.Config, f.Dir, f.MaxBytes, f.MemoryMaxBytes, "", f.Mode, f.Tier, f.Lease, "", f.Dump} {
 		if value != "" {
-			given[i] = node{place: place{source: flags[i]}, kind: text, text: value}
+			given[i] = textAt(flags[i], value)
 		}
+	}
+	if len(f.Prepopulate) > 0 {
+		given[settingPrepopulate] = pathsAt(flags[settingPrepopulate], f.Prepopulate)
 	}
 	return given, nil
+}
+
+// textAt returns the text that a variable or flag has.
+func textAt(source, value string) node {
+	return node{place: place{source: source}, kind: text, text: value}
+}
+
+// pathsAt returns the list of paths that a variable or flag has.
+func pathsAt(source string, paths []string) node {
+	n := node{place: place{source: source}, kind: list}
+	for _, path := range paths {
+		n.items = append(n.items, textAt(source, path))
+	}
+	return n
+}
+
+// foreign returns what is wrong with a variable that is no setting: nobody
+// else's, or a switch that is neither on nor off.
+func foreign(name, value string) error {
+	if slices.Contains(internal[:], name) {
+		return nil
+	}
+	if !slices.Contains(switches[:], name) {
+		return &Error{Source: name, Problem: "unknown variable; " + suggest(name, append(variables[:], switches[:]...))}
+	}
+	if _, err := strconv.ParseBool(value); err != nil && value != "" {
+		return &Error{Source: name, Problem: strconv.Quote(cacheerr.Shorten(value)) + " says neither; set it to 1 or 0"}
+	}
+	return nil
 }
 
 // lookup returns a variable of environ, as [os.LookupEnv] does.

@@ -26,11 +26,20 @@ const (
 	Global Mode = "global"
 	// StrictlyCached runs no function: it answers from what it was pre-populated
 	// with, or from the tier that synchronizes.
-	StrictlyCached Mode = "strictly-cached"
+	StrictlyCached Mode = "strict-cached"
 	// StrictlyPrepopulated runs no function and asks no tier: it answers from
 	// what it was pre-populated with.
-	StrictlyPrepopulated Mode = "strictly-prepopulated"
+	StrictlyPrepopulated Mode = "strict"
 )
+
+// known returns an error that lists the modes, unless m is one.
+func (m Mode) known() error {
+	switch m {
+	case Local, Global, StrictlyCached, StrictlyPrepopulated:
+		return nil
+	}
+	return fmt.Errorf("there is no mode %q; use %s, %s, %s or %s", m, Local, Global, StrictlyPrepopulated, StrictlyCached)
+}
 
 const defaultLease = 10 * time.Second
 
@@ -126,7 +135,7 @@ func (o *DeterministicOptions) validate() error {
 	case "":
 		return invalid("no mode is chosen")
 	default:
-		return invalid("there is no mode %q", o.Mode)
+		return invalid("%v", o.Mode.known())
 	}
 	_, inserter := o.Sync.Tier.(interfaces.Inserter)
 	switch {
@@ -243,8 +252,10 @@ func (k *deterministic) keep(ctx context.Context, c *call, body string) (string,
 	if first, err := k.near(ctx, c); err == nil {
 		return first, false, nil
 	}
+	entry := entryOf(c, body)
+	entry.Tag = tagOf(c)
 	for range tries {
-		kept, err := interfaces.Insert(ctx, k.sync.Tier, c.key, entryOf(c, body))
+		kept, err := interfaces.Insert(ctx, k.sync.Tier, c.key, entry)
 		if err != nil {
 			return "", false, err
 		}

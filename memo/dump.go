@@ -57,6 +57,10 @@ const (
 // dumpSize is the largest dump that is read, in bytes.
 const dumpSize = 1 << 30
 
+func tooLarge(path string) error {
+	return fmt.Errorf("memo: the dump %q would be larger than %d bytes; make several", path, dumpSize)
+}
+
 // results are what is in a dump.
 type results map[interfaces.Key]result
 
@@ -82,25 +86,30 @@ func (k *deterministic) dumpTo(ctx context.Context, path string) error {
 	k.mu.RLock()
 	all := results(maps.Clone(k.results))
 	k.mu.RUnlock()
-	if len(all) == 0 {
-		return nil
+	_, err := all.addTo(ctx, path)
+	return err
+}
+
+// addTo merges the results, which it may change, into the dump at path, and
+// returns how many that had not.
+func (r results) addTo(ctx context.Context, path string) (added int, err error) {
+	if len(r) == 0 {
+		return 0, nil
 	}
-	return lock.Files(path+".lock").With(ctx, 0, func() error {
+	err = lock.Files(path+".lock").With(ctx, 0, func() error {
 		there, err := loadFile(path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
-		default:
-			if err := all.merge(there, path); err != nil {
-				return err
-			}
-			if len(all) == len(there) {
-				return nil
-			}
 		}
-		return replaceFile(path, all.appendTo(nil))
+		if err := r.merge(there, path); err != nil {
+			return err
+		}
+		if added = len(r) - len(there); added == 0 {
+			return nil
+		}
+		return replaceFile(path, r.appendTo(nil))
 	})
+	return added, err
 }
 
 // prepopulate takes the entries of a dump.
@@ -184,6 +193,31 @@ func readable(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, control)
 }
 
+// Recording is an entry of a dump: a result, and what a person wants to know of
+// it.
+type Recording struct {
+	Key       interfaces.Key
+	Function  string // its name
+	Isolation string // its isolation key
+	Params    string // encoded; "…" if they were too long
+	Result    string // encoded
+}
+
+// ReadDump returns what is in the dump at path, by key. It fails as
+// [OpenDeterministic] does of one that it is to start from.
+func ReadDump(path string) ([]Recording, error) {
+	loaded, err := loadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	recordings := make([]Recording, 0, len(loaded))
+	for _, key := range loaded.keys() {
+		r := loaded[key]
+		recordings = append(recordings, Recording{Key: key, Function: r.function, Isolation: r.isolation, Params: r.params, Result: r.body})
+	}
+	return recordings, nil
+}
+
 // loadFile reads the dump at path.
 func loadFile(path string) (results, error) {
 	file, err := os.Open(path)
@@ -200,6 +234,9 @@ func loadFile(path string) (results, error) {
 
 // replaceFile puts a file in place as a whole.
 func replaceFile(path string, content []byte) (err error) {
+	if len(content) > dumpSize {
+		return tooLarge(path)
+	}
 	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
 	if err != nil {
 		return err

@@ -14,20 +14,24 @@ import (
 
 // FromEnvironment returns opts with what the environment says, which wins:
 //
-//	TIERCE_DETERMINISTIC_MODE         local, global, strictly-cached or strictly-prepopulated
+//	TIERCE_DETERMINISTIC_MODE         local, global, strict or strict-cached
 //	TIERCE_DETERMINISTIC_TIER         the layer of stack that synchronizes, by its name
 //	TIERCE_DETERMINISTIC_LEASE        a duration, such as 10s
 //	TIERCE_DETERMINISTIC_PREPOPULATE  dumps to start from, separated as in PATH
 //	TIERCE_DETERMINISTIC_DUMP         the dump that Close makes
 //
-// A variable that is not set or empty says nothing. Strictly pre-populated takes
-// no layer: that of opts is left out, unless the environment names one too. What
-// makes no sense is a *cacheerr.DeterministicCachingInvalidConfigurationError that
-// names the variable.
+// A variable that is not set or empty says nothing. Strict takes no layer: that
+// of opts is left out, unless the environment names one too. What makes no sense
+// is a *cacheerr.DeterministicCachingInvalidConfigurationError that names the
+// variable. A program with a configuration of package config need not call it:
+// that reads these variables itself.
 func (o DeterministicOptions) FromEnvironment(stack *tiers.Stack) (DeterministicOptions, error) {
 	const prefix = deterministicVariable + "_"
 	if mode := os.Getenv(prefix + "MODE"); mode != "" {
 		o.Mode = Mode(mode)
+		if err := o.Mode.known(); err != nil {
+			return o, &cacheerr.DeterministicCachingInvalidConfigurationError{Why: prefix + "MODE: " + err.Error()}
+		}
 		if o.Mode == StrictlyPrepopulated {
 			o.Sync = tiers.Layer{}
 		}

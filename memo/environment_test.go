@@ -39,7 +39,7 @@ func TestFromEnvironment(t *testing.T) {
 		}
 	})
 	t.Run("R11 strictly pre-populated leaves the layer out", func(t *testing.T) {
-		t.Setenv(prefix+"MODE", "strictly-prepopulated")
+		t.Setenv(prefix+"MODE", "strict")
 		t.Setenv(prefix+"PREPOPULATE", golden)
 		opts, err := memo.DeterministicOptions{Mode: memo.Global, Sync: tiers.Layer{Name: "x", Tier: near}}.FromEnvironment(stack)
 		mustDo(t, err)
@@ -50,6 +50,7 @@ func TestFromEnvironment(t *testing.T) {
 		variable, value, want string
 		stack                 *tiers.Stack
 	}{
+		"an unknown mode":      {"MODE", "lucky", `MODE: there is no mode "lucky"; use local, global, strict or strict-cached`, nil},
 		"an unknown layer":     {"TIER", "disk", `TIER: there is no layer "disk"; there are ["memory" "redis"]`, stack},
 		"a layer of nothing":   {"TIER", "disk", "TIER: there is no stack", nil},
 		"no duration":          {"LEASE", "soon", "LEASE", stack},
@@ -63,11 +64,4 @@ func TestFromEnvironment(t *testing.T) {
 			}
 		})
 	}
-	t.Run("R10 an unknown mode", func(t *testing.T) {
-		t.Setenv(prefix+"MODE", "lucky")
-		opts, err := memo.DeterministicOptions{}.FromEnvironment(stack)
-		mustDo(t, err)
-		_, err = memo.OpenDeterministic(t.Context(), opts)
-		wantError[*cacheerr.DeterministicCachingInvalidConfigurationError](t, err)
-	})
 }

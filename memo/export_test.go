@@ -15,3 +15,9 @@ func Reload(text []byte) ([]byte, error) {
 	}
 	return loaded.appendTo(nil), nil
 }
+
+// ReadTag returns what a tag says of a result, in the form that a tag has.
+func ReadTag(tag string) (again string, ok bool) {
+	r, ok := parseTag(tag)
+	return tagOf(&call{function: r.function, isolation: r.isolation, params: []byte(r.params)}), ok
+}

@@ -145,16 +145,14 @@ func (l *loader) entry(line string) (key interfaces.Key, r result, err error) {
 	if key, err = interfaces.ParseKey(digits); err != nil {
 		return key, r, l.wrong("%v", err)
 	}
-	var lines []byte
-	for _, field := range []struct {
-		name string
-		text *string
-	}{{"function", &r.function}, {"isolation", &r.isolation}, {"params", &r.params}, {"result", &r.body}} {
-		if *field.text, err = l.field(field.name); err != nil {
-			return key, r, l.changed(key, err)
-		}
-		lines = appendField(lines, field.name, *field.text)
+	lines, err := l.described(&r)
+	if err == nil {
+		r.body, err = l.field("result")
 	}
+	if err != nil {
+		return key, r, l.changed(key, err)
+	}
+	lines = appendField(lines, "result", r.body)
 	if line, err = l.read(); err != nil {
 		return key, r, err
 	}
@@ -162,6 +160,21 @@ func (l *loader) entry(line string) (key interfaces.Key, r result, err error) {
 		return key, r, &cacheerr.DeterministicCachingIMCDumpConflictError{Path: l.path, Key: key.String()}
 	}
 	return key, r, nil
+}
+
+// described reads what is said of a result, and returns the lines of that in
+// the one form that they have.
+func (l *loader) described(r *result) (lines []byte, err error) {
+	for _, field := range []struct {
+		name string
+		text *string
+	}{{"function", &r.function}, {"isolation", &r.isolation}, {"params", &r.params}} {
+		if *field.text, err = l.field(field.name); err != nil {
+			return nil, err
+		}
+		lines = appendField(lines, field.name, *field.text)
+	}
+	return lines, nil
 }
 
 var errField = errors.New("not the field")
