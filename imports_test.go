@@ -77,6 +77,7 @@ var allowed = map[string][]string{
 	"internal/lock":        {"errors", "internal/pause"},
 	"internal/pause":       {},
 	"internal/progress":    {},
+	"internal/strace":      {},
 	"internal/ledger":      {"internal/lock", "internal/vfs", "tiers"},
 	"internal/redistest":   {},
 	"internal/faultproxy":  {},

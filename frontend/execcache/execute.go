@@ -39,6 +39,11 @@ func (r *Recorder) execute(ctx context.Context, j *job, streams Streams, hold bo
 		}
 		cmd.Stdin = j.stdin
 	}
+	if j.trace != nil {
+		if err := j.traced(cmd); err != nil {
+			return nil, err
+		}
+	}
 	code, err := r.opts.Exec(ctx, cmd)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ type job struct {
 	program string // absolute path
 	inputs  []input
 	stdin   *os.File // nil if it is empty
+	trace   *os.File // where strace writes; nil if it does not
 	parts   Parts
 }
 
@@ -92,9 +93,11 @@ func (j *job) readInputs(ctx context.Context) (err error) {
 
 func (j *job) close() {
 	_ = j.folder.Close() // only looked into
-	if j.stdin != nil {
-		_ = j.stdin.Close()
-		_ = os.Remove(j.stdin.Name()) // it is gone, where that is possible while it is open
+	for _, file := range []*os.File{j.stdin, j.trace} {
+		if file != nil {
+			_ = file.Close()
+			_ = os.Remove(file.Name()) // it may be gone, where that is possible while it is open
+		}
 	}
 }
 

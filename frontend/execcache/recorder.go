@@ -69,7 +69,8 @@ type Streams struct {
 	Stderr io.Writer
 }
 
-// Outcome is how a call of [Recorder.Run] or [Recorder.Check] ended.
+// Outcome is how a call of [Recorder.Run], [Recorder.Check] or [Recorder.Trace]
+// ended.
 type Outcome struct {
 	// Code is the exit code.
 	Code int
@@ -84,6 +85,8 @@ type Outcome struct {
 	Unrecorded error
 	// Differences are what [Recorder.Check] found.
 	Differences []string
+	// Trace is what [Recorder.Trace] saw.
+	Trace *Trace
 	// Parts are what the key was made from.
 	Parts Parts
 }

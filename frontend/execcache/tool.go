@@ -30,11 +30,13 @@ type tool struct {
 // findTool finds a program by its path, which may start from dir, or by its name
 // on PATH.
 func findTool(dir, name string) (tool, error) {
-	path := name
-	if strings.ContainsRune(filepath.ToSlash(name), '/') && !filepath.IsAbs(name) {
-		path = filepath.Join(dir, name)
+	path, err := name, error(nil)
+	if strings.ContainsRune(filepath.ToSlash(name), '/') {
+		path, err = filepath.Abs(from(dir, name))
 	}
-	path, err := exec.LookPath(path)
+	if err == nil {
+		path, err = exec.LookPath(path)
+	}
 	if err == nil {
 		path, err = filepath.Abs(path)
 	}
@@ -103,6 +105,22 @@ func (t tool) asksOthers() bool {
 	var begin [2]byte
 	_, err = io.ReadFull(file, begin[:])
 	return err != nil || bytes.Equal(begin[:], []byte("#!"))
+}
+
+// programs returns the paths of the programs that the tool is or runs, as far as
+// it says so: itself, and what a compiler runs.
+func (t tool) programs(ctx context.Context) []string {
+	paths := []string{t.path}
+	if !t.compiler() {
+		return paths
+	}
+	said, _ := cachectx.CompilerPrograms(ctx, t.path) // none if it is no compiler after all
+	for _, name := range said {
+		if found, err := findTool("", name); err == nil {
+			paths = append(paths, found.path)
+		}
+	}
+	return paths
 }
 
 // witnesses returns the files and folders that the identity depends on, by path

@@ -75,6 +75,11 @@ func TestFindTool(t *testing.T) {
 	if tool, err := findTool(dir, "generate"); err != nil || tool.path != path {
 		t.Errorf("on PATH: %+v, error %v, want %s", tool, err, path)
 	}
+	t.Chdir(dir)
+	write(t, "generate", "")
+	if tool, err := findTool("", "./generate"); err != nil || tool.path != filepath.Join(dir, "generate") {
+		t.Errorf("in the folder of this process: %+v, error %v, want the one there and not that on PATH", tool, err)
+	}
 	must(t, os.WriteFile(filepath.Join(dir, "text"), nil, 0o644))
 	for _, name := range []string{"none", "./none", "./text", "bin", ""} {
 		if _, err := findTool(dir, name); err == nil || !strings.Contains(err.Error(), `"`+name+`"`) {
