@@ -114,7 +114,7 @@ func (c Command) complete() (Command, error) {
 		case output == "" || strings.HasSuffix(filepath.ToSlash(output), "/"):
 			return c, &DeclarationError{Kind: "output", Name: output, Why: "it is no file", Do: "name each file that the command makes"}
 		case !filepath.IsLocal(output):
-			return c, &DeclarationError{Kind: "output", Name: output, Why: isOutside, Do: stayIn}
+			return c, &DeclarationError{Kind: "output", Name: output, Why: isOutside, Do: "run the command from a folder above it"}
 		}
 		c.Outputs[i] = path.Clean(filepath.ToSlash(output))
 	}

@@ -28,8 +28,8 @@ type execution struct {
 // means that it was not run.
 func (r *Recorder) execute(ctx context.Context, j *job, streams Streams, hold bool) (*execution, error) {
 	e := &execution{
-		stdout: capture{to: streams.Stdout, held: hold},
-		stderr: capture{to: streams.Stderr, held: hold},
+		stdout: capture{to: streams.Stdout, limit: r.opts.MaxPrinted, held: hold},
+		stderr: capture{to: streams.Stderr, limit: r.opts.MaxPrinted, held: hold},
 	}
 	before := j.outputs()
 	cmd := &exec.Cmd{Path: j.program, Args: j.command.Args, Dir: j.command.Dir, Stdout: &e.stdout, Stderr: &e.stderr}
@@ -152,21 +152,19 @@ func (e *execution) release() error {
 	return errors.Join(e.stdout.release(), e.stderr.release())
 }
 
-// maxCapture is how many bytes a stream may have to be recorded.
-const maxCapture = 64 << 20
-
 // capture passes on what a command prints, at once or when it is released, and
 // keeps it.
 type capture struct {
-	to   io.Writer // nil for nowhere
-	held bool
-	over bool // it was too much to keep
-	kept bytes.Buffer
+	to    io.Writer // nil for nowhere
+	limit int       // how many bytes are kept
+	held  bool
+	over  bool // it was too much to keep
+	kept  bytes.Buffer
 }
 
 // Write implements [io.Writer].
 func (c *capture) Write(p []byte) (int, error) {
-	if !c.over && c.kept.Len()+len(p) > maxCapture {
+	if !c.over && c.kept.Len()+len(p) > c.limit {
 		if err := c.release(); err != nil {
 			return 0, err
 		}
@@ -197,7 +195,7 @@ func (c *capture) release() error {
 // err returns why the stream cannot be recorded, or nil.
 func (c *capture) err() error {
 	if c.over {
-		return fmt.Errorf("the command printed more than %d bytes", maxCapture)
+		return fmt.Errorf("the command printed more than %d bytes", c.limit)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ package execcache
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -58,6 +59,9 @@ func (j *job) identify(ctx context.Context, tools toolbox) error {
 	c := j.command
 	program, err := findTool(c.Dir, c.Args[0])
 	if err != nil {
+		if cause, ok := errors.AsType[*exec.Error](err); ok {
+			err = cause.Err
+		}
 		return &exec.Error{Name: c.Args[0], Err: err}
 	}
 	j.program = program.path

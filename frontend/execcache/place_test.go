@@ -52,7 +52,7 @@ func placeWith(t testing.TB, recorder *memo.Recorder, files interfaces.Cache) *p
 	t.Helper()
 	p := &place{t: t, dir: t.TempDir(), runs: new(atomic.Int64)}
 	var err error
-	p.recorder, err = execcache.New(recorder, execcache.Options{Files: files, Exec: func(_ context.Context, cmd *exec.Cmd) (int, error) {
+	p.recorder, err = execcache.New(recorder, execcache.Options{Files: files, MaxPrinted: 1000, Exec: func(_ context.Context, cmd *exec.Cmd) (int, error) {
 		if err := cmd.Start(); err != nil {
 			return 0, err
 		}

@@ -3,6 +3,7 @@
 package execcache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -28,6 +29,9 @@ type Options struct {
 	// remembered, so that they need not be made each time. It is made if it is
 	// missing, and may be removed at any moment. "" remembers none.
 	ToolDir string
+	// MaxPrinted is how many bytes a stream may have to be recorded; 0 means 64
+	// MiB. They are in memory while the command runs.
+	MaxPrinted int
 	// Exec runs a command to its end and returns its exit code; an error means
 	// that it was not run. Nil runs it as it is; a signal that ends it is then
 	// the exit code -1.
@@ -50,8 +54,11 @@ func New(recorder *memo.Recorder, opts Options) (*Recorder, error) {
 	if opts.Exec == nil {
 		opts.Exec = run
 	}
+	opts.MaxPrinted = cmp.Or(opts.MaxPrinted, maxPrinted)
 	return &Recorder{memo: recorder, opts: opts}, nil
 }
+
+const maxPrinted = 64 << 20
 
 func run(_ context.Context, cmd *exec.Cmd) (int, error) {
 	if err := cmd.Start(); err != nil {

@@ -18,16 +18,16 @@ import (
 	"github.com/tiercecache/tierce/config"
 )
 
-// Exit codes of the command. "tierce run" passes on that of what it ran, or 128
-// and the number of the signal that ended it.
+// Exit codes of the command. "tierce run" and "tierce exec" pass on that of what they
+// ran, or 128 and the number of the signal that ended it.
 const (
 	exitOK       = 0
 	exitFailed   = 1   // what was asked for failed, verify found damage, or ping an ill tier
 	exitUsage    = 2   // wrong arguments or configuration
-	exitOwn      = 125 // run: Tierce itself could not go on
-	exitNoExec   = 126 // run: the command is there but cannot be executed
-	exitNotFound = 127 // run: there is no such command
-	exitSignal   = 128 // run: plus the signal's number
+	exitOwn      = 125 // run, exec: Tierce itself could not go on
+	exitNoExec   = 126 // run, exec: the command is there but cannot be executed
+	exitNotFound = 127 // run, exec: there is no such command
+	exitSignal   = 128 // run, exec: plus the signal's number
 )
 
 const help = `Tierce is a multi-tier cache for compilers.
@@ -37,8 +37,12 @@ const help = `Tierce is a multi-tier cache for compilers.
 builds with the results of earlier builds, on this machine and, with a remote
 tier configured, on every machine of the team.
 
+  tierce exec --in words --out sorted -- sort words -o sorted
+
+runs any command once, and from then on replays it.
+
 Exit codes: 0 well; 1 failed, or verify found damage, or ping an ill tier; 2 wrong
-arguments or configuration. run: that of the command; 125 Tierce itself could not go on;
+arguments or configuration. run, exec: that of the command; 125 Tierce itself could not go on;
 126 the command cannot be executed; 127 there is no such command; 128+n it was
 ended by signal n.`
 
@@ -127,7 +131,7 @@ func (a *app) root() *cli.Command {
 			text("memory-max-bytes", "cap of the memory tier, such as 256MiB (TIERCE_MEMORY_MAX_BYTES)", &a.flags.MemoryMaxBytes),
 		},
 		Commands: []*cli.Command{
-			a.runCommand(), a.goCommand(), a.statsCommand(), a.gcCommand(), a.clearCommand(),
+			a.runCommand(), a.execCommand(), a.goCommand(), a.statsCommand(), a.gcCommand(), a.clearCommand(),
 			a.verifyCommand(), a.pingCommand(), a.configCommand(), a.versionCommand(),
 		},
 		Action: func(_ context.Context, cmd *cli.Command) error {

@@ -173,12 +173,18 @@ func (e *environ) get(name string) string {
 // say tells the user something that is not the command's output.
 func (r *runner) say(text string) { fmt.Fprintln(r.app.stderr, "tierce:", text) }
 
-// start runs the command to its end, passing signals on, and returns its exit
-// code. An error means that it was not run.
+// start runs the command and returns its exit code. An error means that it was
+// not run.
 func (r *runner) start(ctx context.Context, args, env []string) (int, error) {
 	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx,gosec // it ends by itself or by a signal passed on; running it is the job
 	cmd.Env = env
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return toItsEnd(ctx, cmd)
+}
+
+// toItsEnd runs a command to its end, passing signals on, and returns its exit
+// code. An error means that it was not run.
+func toItsEnd(ctx context.Context, cmd *exec.Cmd) (int, error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, passedOn...)
 	defer signal.Stop(signals)
@@ -186,10 +192,7 @@ func (r *runner) start(ctx context.Context, args, env []string) (int, error) {
 		return 0, exitError{exitSignal + int(syscall.SIGINT), context.Cause(ctx)}
 	}
 	if err := cmd.Start(); err != nil {
-		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
-			return 0, exitError{exitNotFound, fmt.Errorf("there is no command %q; check its name and PATH", args[0])}
-		}
-		return 0, exitError{exitNoExec, fmt.Errorf("%q cannot be executed: %w", args[0], err)}
+		return 0, notStarted(cmd.Args[0], err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -203,6 +206,15 @@ func (r *runner) start(ctx context.Context, args, env []string) (int, error) {
 			return codeOf(err)
 		}
 	}
+}
+
+// notStarted returns the error for a command that the system did not start, or
+// that is not there.
+func notStarted(name string, err error) error {
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return exitError{exitNotFound, fmt.Errorf("there is no command %q; check its name and PATH", name)}
+	}
+	return exitError{exitNoExec, fmt.Errorf("%q cannot be executed: %w", name, err)}
 }
 
 // codeOf returns the exit code that a command's end stands for.

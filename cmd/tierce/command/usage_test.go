@@ -70,6 +70,24 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"run", "--", "no-such-command"}, 127, []string{`"no-such-command"`, "PATH"}},
 		{[]string{"run", "--", filepath.Join(dir, "none")}, 127, []string{"none"}},
 		{[]string{"run", "--", dir}, 126, []string{dir, "cannot be executed"}},
+		{[]string{"exec"}, 2, []string{"needs a command", "tierce exec --in"}},
+		{[]string{"exec", "--bogus", "--", "x"}, 2, []string{"-bogus", `"tierce exec --help"`}},
+		{[]string{"exec", "--summary", "xml", "--", "x"}, 2, []string{`"xml"`, "ill, text, json or none"}},
+		{[]string{"exec", "--mode", "quick", "--", "x"}, 2, []string{"--mode", `"quick"`, "fast, local, global, strict, strict-cached"}},
+		{[]string{"exec", "--mode", "strict", "--", "x"}, 2, []string{"--mode", "prepopulate"}},
+		{[]string{"exec", "--mode", "strict", "--prepopulate", filepath.Join(dir, "none"), "--", "x"}, 2, []string{"none", "no such file"}},
+		{[]string{"exec", "--mode", "strict", "--prepopulate", file(t, "no dump\n"), "--", "x"}, 2, []string{"line 1", "tierce dump 1"}},
+		{[]string{"exec", "--mode", "global", "--", "x"}, 2, []string{"--mode", "remote", "TIERCE_REDIS_URL"}},
+		{[]string{"exec", "--form", "colour", "--", "x"}, 2, []string{"--form", `"colour"`, "cpu"}},
+		{[]string{"exec", "--in", "*.none", "--", "true"}, 2, []string{`input "*.none"`, "no such file"}},
+		{[]string{"exec", "--in", "../x", "--", "true"}, 2, []string{`input "../x"`, "outside", "--tool"}},
+		{[]string{"exec", "--out", "/x", "--", "true"}, 2, []string{`output "/x"`, "outside"}},
+		{[]string{"exec", "--out", "x/", "--", "true"}, 2, []string{`output "x/"`, "no file"}},
+		{[]string{"exec", "--env", "A=1", "--", "true"}, 2, []string{`variable "A=1"`, "name alone"}},
+		{[]string{"exec", "--tool", "no-such-tool", "--", "true"}, 2, []string{`tool "no-such-tool"`, "PATH"}},
+		{[]string{"exec", "--", "no-such-command"}, 127, []string{`"no-such-command"`, "PATH"}},
+		{[]string{"exec", "--", filepath.Join(dir, "none")}, 127, []string{"none"}},
+		{[]string{"exec", "--", dir}, 126, []string{dir, "cannot be executed"}},
 		{[]string{"go", "x"}, 2, []string{"no arguments", `"x"`}},
 		{[]string{"stats", "x"}, 2, []string{"no arguments", `"x"`}},
 		{[]string{"gc", "--force"}, 2, []string{"-force", `"tierce gc --help"`}},
@@ -140,7 +158,7 @@ func TestHelp(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"run", "go", "stats", "gc", "clear", "verify", "config", "version"} {
+	for _, name := range []string{"run", "exec", "go", "stats", "gc", "clear", "verify", "config", "version"} {
 		if code, stdout, stderr := tierce(t, name, "--help"); code != 0 || !strings.Contains(stdout, "tierce "+name+" - ") || stderr != "" {
 			t.Errorf("tierce %s --help: exit code %d, %q", name, code, stderr)
 		}
