@@ -58,8 +58,8 @@ fuzz:
 bench: needs
 	cd bench && $(GO) run ./compare
 
-# The race detector and the cgo tests need a C compiler, those of remotes
+# The race detector and the cgo tests need a C compiler, tierce exec one for C++, those of remotes
 # redis-server, those of directories shared with cuda.core python3, those of
 # traces (on Linux) strace, the rest git and make.
 needs:
-	@sh tools/needs.sh gcc git redis-server python3 $(if $(filter Linux,$(shell uname)),strace)
+	@sh tools/needs.sh gcc g++ git redis-server python3 $(if $(filter Linux,$(shell uname)),strace)
