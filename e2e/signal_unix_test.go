@@ -20,24 +20,44 @@ func TestRunPassesSignalsOn(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2} {
-		out, code := p.signalled(sig, "waiter")
+		out, code := p.signalled(sig, "run", "waiter")
 		if want := fmt.Sprintf("ready\ngot %v\n", sig); out != want || code != 7 {
 			t.Errorf("%v: the command printed %q and its exit code was %d, want %q and 7", sig, out, code, want)
 		}
 	}
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
-		out, code := p.signalled(sig, "sh", "-c", "echo ready; exec sleep 1000")
+		out, code := p.signalled(sig, "run", "sh", "-c", "echo ready; exec sleep 1000")
 		if want := 128 + int(sig); out != "ready\n" || code != want {
 			t.Errorf("%v: the command printed %q and the exit code was %d, want %q and %d", sig, out, code, "ready\n", want)
 		}
 	}
 }
 
-// signalled runs a command through tierce run, sends the latter a signal when the
-// command has printed a line, and returns all that it printed, and the exit code.
-func (p *place) signalled(sig os.Signal, args ...string) (string, int) {
+// TestExecPassesSignalsOn: issue 5, part 4: signals and exit codes as with run, and
+// what a signal ended is not recorded.
+func TestExecPassesSignalsOn(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1} {
+		out, code := p.signalled(sig, "exec", "waiter")
+		if want := fmt.Sprintf("ready\ngot %v\n", sig); out != want || code != 7 {
+			t.Errorf("%v: the command printed %q and its exit code was %d, want %q and 7", sig, out, code, want)
+		}
+		for range 2 {
+			out, code := p.signalled(sig, "exec", "sh", "-c", "echo ready; exec sleep 1000")
+			if want := 128 + int(sig); out != "ready\n" || code != want {
+				t.Errorf("%v: the command printed %q and the exit code was %d, want %q and %d", sig, out, code, "ready\n", want)
+			}
+		}
+	}
+}
+
+// signalled runs a command through tierce run or exec, sends the latter a signal
+// when the command has printed a line, and returns all that it printed, and the
+// exit code.
+func (p *place) signalled(sig os.Signal, through string, args ...string) (string, int) {
 	p.t.Helper()
-	cmd := p.command(".", append([]string{"tierce", "run", "--"}, args...))
+	cmd := p.command(".", append([]string{"tierce", through, "--"}, args...))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a terminal would send its signals itself
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -51,7 +71,7 @@ func (p *place) signalled(sig os.Signal, args ...string) (string, int) {
 	_, err = rest.ReadFrom(reader)
 	p.ok(err)
 	_ = cmd.Wait() // the exit code is what is asked for
-	if !strings.HasSuffix(stderr.String(), "tierce: no compiler asked the cache for anything\n") {
+	if through == "run" && !strings.HasSuffix(stderr.String(), "tierce: no compiler asked the cache for anything\n") {
 		p.t.Errorf("%v: standard error is %q and ends without a summary", sig, stderr.String())
 	}
 	return first + rest.String(), cmd.ProcessState.ExitCode()
