@@ -56,6 +56,7 @@ fuzz:
 
 # Side by side with peers, as ratios; docs/benchmarks.md has the figures.
 bench: needs
+	@sh tools/needs.sh ccache
 	cd bench && $(GO) run ./compare
 
 # The race detector and the cgo tests need a C compiler, tierce exec one for C++, those of remotes

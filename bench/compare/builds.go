@@ -201,9 +201,8 @@ func resident(pid int) float64 {
 func (s *site) prepare(ctx context.Context, module string) error {
 	s.tierce, s.bare = filepath.Join(s.dir, "tierce"), filepath.Join(s.dir, "bare")
 	for _, b := range []struct{ dir, source, binary string }{{"..", "./cmd/tierce", s.tierce}, {".", "./bare", s.bare}} {
-		build := command(ctx, b.dir, "go", "build", "-o", b.binary, b.source)
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("building %s in %s: %w\n%s", b.source, b.dir, err, out)
+		if err := binary(ctx, b.dir, b.source, b.binary); err != nil {
+			return err
 		}
 	}
 	text, err := command(ctx, s.dir, "go", "mod", "download", "-json", module).Output()
@@ -222,6 +221,14 @@ func (s *site) prepare(ctx context.Context, module string) error {
 	list, err := command(ctx, s.module, "go", "list", "-f", libraries, "./...").Output()
 	s.packages = strings.Fields(string(list))
 	return err
+}
+
+// binary builds a program.
+func binary(ctx context.Context, dir, source, path string) error {
+	if out, err := command(ctx, dir, "go", "build", "-o", path, source).CombinedOutput(); err != nil {
+		return fmt.Errorf("building %s in %s: %w\n%s", source, dir, err, out)
+	}
+	return nil
 }
 
 // command is a command that is not measured.

@@ -24,7 +24,7 @@ import (
 
 func main() {
 	rounds := flag.Int("rounds", 11, "rounds of each comparison; cold builds take a third of them")
-	only := flag.String("only", "", "comma-separated comparisons: start, puts, remote, warm, vet, link, cold, memory, disk, redis, replay, scale (default all but scale)")
+	only := flag.String("only", "", "comma-separated comparisons: start, puts, remote, warm, vet, link, cold, memory, disk, redis, replay, exec, scale (default all but scale)")
 	module := flag.String("module", "golang.org/x/tools@v0.52.0", "module that the builds build")
 	sizes := flag.String("sizes", "1000,10000,100000,1000000", "numbers of entries for scale")
 	child := flag.String("scale-child", "", "what this program does when scale starts it")
@@ -56,6 +56,11 @@ func run(ctx context.Context, rounds int, module, only, sizes string) error {
 	}
 	if wanted("replay") {
 		if err := compareReplays(ctx, rounds); err != nil {
+			return err
+		}
+	}
+	if wanted("exec") {
+		if err := compareExec(ctx, rounds); err != nil {
 			return err
 		}
 	}

@@ -61,7 +61,7 @@ func (r *Recorder) Trace(ctx context.Context, c Command, streams Streams) (Outco
 		return Outcome{}, fmt.Errorf("a trace needs the program strace, which is for Linux: %w", errors.ErrUnsupported)
 	}
 	if _, err := exec.LookPath("strace"); err != nil {
-		return Outcome{}, fmt.Errorf("a trace needs the program strace; install it, with Debian's packages by \"apt-get install strace\": %w", err)
+		return Outcome{}, fmt.Errorf("a trace needs the program strace; install it, with Debian's packages by \"apt-get install strace\": %w", exec.ErrNotFound)
 	}
 	j, err := r.newJob(ctx, c, streams.Stdin)
 	if err != nil {

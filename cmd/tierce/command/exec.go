@@ -30,7 +30,8 @@ run it and record that.
 
   tierce exec --in 'src/**/*.[ch]' --out app.o -- gcc -c -Isrc src/app.c -o app.o
 
-What is not named does not count: --check runs the command again and compares.`,
+What is not named does not count: --check runs the command again and compares, --trace
+runs it and looks what it reads.`,
 		ArgsUsage:                 "-- CMD [ARG]...",
 		StopOnNthArg:              &first, // what follows the command is the command's
 		DisableSliceFlagSeparator: true,
@@ -44,6 +45,7 @@ What is not named does not count: --check runs the command again and compares.`,
 			&cli.BoolFlag{Name: "stdin", Usage: "it reads the standard input, which is empty otherwise", Destination: &e.command.Stdin},
 			&cli.BoolFlag{Name: "failures", Usage: "replay failures too", Destination: &e.command.Failures},
 			&cli.BoolFlag{Name: "check", Usage: "run it, compare with what is recorded, and fail if that differs", Destination: &e.check},
+			&cli.BoolFlag{Name: "trace", Usage: "run it under strace, on Linux, and fail if it reads files that are not named", Destination: &e.trace},
 			&cli.StringFlag{Name: "summary", Value: "ill", Usage: "what to say at the end: ill (what is wrong), text, json or none", Destination: &e.summary},
 		}, a.recordFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error { return e.run(ctx, cmd.Args().Slice()) },
@@ -61,6 +63,7 @@ type execer struct {
 	command execcache.Command
 	forms   []string
 	check   bool
+	trace   bool
 	summary string
 }
 
@@ -73,14 +76,20 @@ func (e *execer) run(ctx context.Context, args []string) error {
 	default:
 		return usagef("--summary is ill, text, json or none, not %q", e.summary)
 	}
+	if e.check && e.trace {
+		return usagef("--check and --trace are one run each; give one of them")
+	}
 	recording, err := e.app.openRecording(ctx, e.forms)
 	if err != nil {
 		return err
 	}
 	e.command.Args = args
 	do := recording.recorder.Run
-	if e.check {
+	switch {
+	case e.check:
 		do = recording.recorder.Check
+	case e.trace:
+		do = recording.recorder.Trace
 	}
 	outcome, err := do(ctx, e.command, execcache.Streams{Stdin: os.Stdin, Stdout: e.app.stdout, Stderr: e.app.stderr})
 	closing := recording.close(context.WithoutCancel(ctx))
@@ -91,7 +100,7 @@ func (e *execer) run(ctx context.Context, args []string) error {
 	switch {
 	case outcome.Code != 0:
 		return exitError{code: outcome.Code}
-	case len(outcome.Differences) > 0:
+	case len(outcome.Differences) > 0, errors.Is(outcome.Unrecorded, execcache.ErrUndeclared):
 		return exitError{code: exitFailed}
 	}
 	return closing
@@ -104,11 +113,13 @@ type execSummary struct {
 	Unreplayed  string   `json:"unreplayed,omitempty"`
 	Unrecorded  string   `json:"unrecorded,omitempty"`
 	Differences []string `json:"differences,omitempty"`
+
+	Trace *execcache.Trace `json:"trace,omitempty"`
 }
 
 // say says how the command ended, on standard error.
 func (e *execer) say(outcome execcache.Outcome) {
-	s := execSummary{Outcome: "recorded", Code: outcome.Code, Differences: outcome.Differences}
+	s := execSummary{Outcome: "recorded", Code: outcome.Code, Differences: outcome.Differences, Trace: outcome.Trace}
 	switch {
 	case e.check:
 		s.Outcome = "checked"
@@ -146,6 +157,7 @@ func (s execSummary) lines(failed, all bool) (lines []string) {
 	for _, difference := range s.Differences {
 		lines = append(lines, "not what is recorded: "+difference)
 	}
+	lines = append(lines, traceLines(s.Trace)...)
 	switch {
 	case len(lines) > 0 || !all:
 	case s.Outcome == "checked":

@@ -27,6 +27,9 @@ var (
 
 	BuildName = buildName
 	Portable  = portable
+
+	ShellWord = shellWord
+	PatternOf = patternOf
 )
 
 // Environ is an environment as os/exec takes it.

@@ -71,6 +71,7 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"run", "--", filepath.Join(dir, "none")}, 127, []string{"none"}},
 		{[]string{"run", "--", dir}, 126, []string{dir, "cannot be executed"}},
 		{[]string{"exec"}, 2, []string{"needs a command", "tierce exec --in"}},
+		{[]string{"exec", "--check", "--trace", "--", "x"}, 2, []string{"--check and --trace", "one of them"}},
 		{[]string{"exec", "--bogus", "--", "x"}, 2, []string{"-bogus", `"tierce exec --help"`}},
 		{[]string{"exec", "--summary", "xml", "--", "x"}, 2, []string{`"xml"`, "ill, text, json or none"}},
 		{[]string{"exec", "--mode", "quick", "--", "x"}, 2, []string{"--mode", `"quick"`, "fast, local, global, strict, strict-cached"}},
