@@ -13,8 +13,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestLinuxScripts runs the scripts that mount file systems. They have one more
-// program:
+// TestLinuxScripts runs the scripts that need Linux: they mount file systems, or
+// trace. They have one more program:
 //
 //	inside CMD...  run CMD where it may mount, and is nobody's superuser but its own
 func TestLinuxScripts(t *testing.T) {

@@ -176,7 +176,7 @@ func (w *watcher) sum() *Trace {
 	}
 	t.Absent, t.Folders = w.below(w.absent), w.below(w.listed)
 	for _, list := range []*[]string{&t.Undeclared, &t.Programs, &t.Elsewhere, &t.System, &t.Absent, &t.Folders} {
-		slices.Sort(*list)
+		*list = append([]string{}, slices.Sorted(slices.Values(*list))...) // in JSON a list, also if there is nothing in it
 	}
 	return &t
 }
