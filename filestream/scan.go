@@ -5,6 +5,7 @@ package filestream
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"iter"
@@ -61,7 +62,7 @@ type file struct {
 func byUse(a, b file) int { return cmp.Compare(a.used, b.used) }
 
 func (c *Cache) shardFiles(ctx context.Context, shard string, yield func(file, error) bool) bool {
-	dir := filepath.Join(c.entriesDir(), shard)
+	dir := c.entriesDir() + sep + shard
 	names, err := c.fs.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return yield(file{}, err)
@@ -71,11 +72,11 @@ func (c *Cache) shardFiles(ctx context.Context, shard string, yield func(file, e
 			yield(file{}, err)
 			return false
 		}
-		key, err := interfaces.ParseKey(shard + name)
-		if err != nil || strings.ContainsAny(shard+name, "ABCDEF") { // not the name that we give it
+		key, ours := namedKey(shard, name)
+		if !ours {
 			continue
 		}
-		info, err := c.fs.Stat(filepath.Join(dir, name))
+		info, err := c.fs.Stat(dir + sep + name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
@@ -87,6 +88,17 @@ func (c *Cache) shardFiles(ctx context.Context, shard string, yield func(file, e
 		}
 	}
 	return true
+}
+
+// namedKey returns the key that a file is named by, and whether it is the name
+// that we give one.
+func namedKey(shard, name string) (key interfaces.Key, ours bool) {
+	if len(shard) != 2 || len(name) != 2*(len(key)-1) || strings.ContainsAny(shard, "ABCDEF") || strings.ContainsAny(name, "ABCDEF") {
+		return key, false
+	}
+	_, first := hex.Decode(key[:1], []byte(shard))
+	_, rest := hex.Decode(key[1:], []byte(name))
+	return key, first == nil && rest == nil
 }
 
 // Progress is told how far a scan of the directory is: done of total parts. It
