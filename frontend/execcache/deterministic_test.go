@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"os/exec"
+	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -109,6 +111,31 @@ func TestDeterministicFailure(t *testing.T) {
 		if outcome.Code != 3 || !errors.Is(outcome.Unrecorded, execcache.ErrFailed) || (text != printed{"said\n", "bad\n"}) {
 			t.Errorf("%+v and %q", outcome, text)
 		}
+	}
+}
+
+// TestDeterministicFailures: who waits for a command that fails runs it then, and
+// prints what that prints.
+func TestDeterministicFailures(t *testing.T) {
+	p, _ := deterministic(t, directory(t), "")
+	c := p.shell("echo said; echo x >>../runs; test $(wc -l <../runs) -ge 3")
+	c.Dir = t.TempDir() + "/work"
+	check(t, os.Mkdir(c.Dir, 0o777))
+	var all sync.WaitGroup
+	codes := make([]int, 6)
+	for i := range codes {
+		all.Go(func() {
+			outcome, text, err := p.try(c)
+			codes[i] = outcome.Code
+			if err != nil || text.stdout != "said\n" {
+				t.Errorf("%+v, %q and %v, want what the command prints", outcome, text, err)
+			}
+		})
+	}
+	all.Wait()
+	slices.Sort(codes)
+	if !slices.Equal(codes, []int{0, 0, 0, 0, 1, 1}) || p.runs.Load() != 3 {
+		t.Errorf("exit codes %d after %d runs, want two failures and then a result for all", codes, p.runs.Load())
 	}
 }
 

@@ -192,8 +192,8 @@ func (r *Recorder) runDeterministic(ctx context.Context, j *job, recorded *memo.
 		return own.result, err
 	}
 	result, err := recorded.Record(execute)(ctx, j.parts)
-	if errors.As(err, new(unfitError)) && own == nil { // another's; there is nobody to agree with
-		_, err = execute(ctx, j.parts)
+	for errors.As(err, new(unfitError)) && own == nil { // another's, that is not recorded: it is this one's turn
+		result, err = recorded.Record(execute)(ctx, j.parts)
 	}
 	if own != nil {
 		defer own.result.Close()
