@@ -5,8 +5,8 @@ package execcache_test
 import (
 	"context"
 	"errors"
-	"os/exec"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
