@@ -189,8 +189,15 @@ func (f *Function[P, R]) get(ctx context.Context, params P) (c call, result R, e
 // whether it did. In a strict mode it is a
 // *cacheerr.StrictDeterministicCachingInsertionError.
 func (f *Function[P, R]) Insert(ctx context.Context, params P, result R) (inserted bool, err error) {
+	return f.InsertWithCost(ctx, params, result, 0)
+}
+
+// InsertWithCost is [Function.Insert] of a result that it took so long to make: a
+// hit saves that.
+func (f *Function[P, R]) InsertWithCost(ctx context.Context, params P, result R, cost time.Duration) (inserted bool, err error) {
 	start := f.recorder.begin()
 	c, err := f.ask(ctx, params)
+	c.inFunction = cost
 	if err == nil && !f.recorder.off {
 		inserted, err = f.insert(ctx, &c, result)
 	}

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"time"
 
 	"github.com/tiercecache/tierce/interfaces"
 )
@@ -19,6 +20,7 @@ import (
 // execution is a command that ran, and what it made.
 type execution struct {
 	result Result
+	took   time.Duration
 	unfit  error // why the result must not be recorded; nil if it may be
 	stdout capture
 	stderr capture
@@ -44,11 +46,12 @@ func (r *Recorder) execute(ctx context.Context, j *job, streams Streams, hold bo
 			return nil, err
 		}
 	}
+	start := time.Now()
 	code, err := r.opts.Exec(ctx, cmd)
 	if err != nil {
 		return nil, err
 	}
-	e.result.Code = code
+	e.result.Code, e.took = code, time.Since(start)
 	e.unfit = e.judge(cmd, j)
 	if e.unfit == nil {
 		e.unfit = e.collect(j, before, r.opts.Files == nil)

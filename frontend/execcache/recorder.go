@@ -168,7 +168,7 @@ func (r *Recorder) runFast(ctx context.Context, j *job, recorded *memo.Function[
 		outcome.Unreplayed = nil
 	}
 	if own.unfit == nil {
-		_, outcome.Unrecorded = recorded.Insert(ctx, j.parts, own.result)
+		_, outcome.Unrecorded = recorded.InsertWithCost(ctx, j.parts, own.result, own.took)
 	}
 	return outcome, nil
 }

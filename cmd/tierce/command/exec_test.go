@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tiercecache/tierce/internal/ledger"
 )
 
 // inFolder gives the test a home, and a working folder of its own.
@@ -113,5 +115,27 @@ func TestExecDump(t *testing.T) {
 	code, stdout, stderr := tierce(t, "exec", "--mode", "local", "--dump", filepath.Join(home, "none", "dump"), "--", "echo", "out")
 	if code != 1 || stdout != "out\n" || !strings.Contains(stderr, "dump") {
 		t.Errorf("exit code %d, %q and %q, want 1 and the dump's error", code, stdout, stderr)
+	}
+}
+
+// TestExecStatistics: what exec asks for counts, for the directory and for the
+// "tierce run" above.
+func TestExecStatistics(t *testing.T) {
+	inFolder(t)
+	report := filepath.Join(t.TempDir(), "report")
+	t.Setenv("TIERCE_REPORT", report)
+	for range 2 {
+		if code, _, stderr := tierce(t, "exec", "--", "sh", "-c", "sleep 0.01"); code != 0 {
+			t.Fatalf("exit code %d and %q", code, stderr)
+		}
+	}
+	above, err := ledger.Sum(t.Context(), report)
+	if err != nil || above.Hits != 1 || above.Puts != 1 || above.SecondsSaved < 0.01 {
+		t.Errorf("for the run above: %+v and %v, want a hit that saved what it took", above, err)
+	}
+	_, stdout, _ := tierce(t, "stats", "--json")
+	var sum ledger.Line
+	if err := json.Unmarshal([]byte(stdout), &sum); err != nil || sum.Hits != above.Hits || sum.Puts != above.Puts || sum.SecondsSaved != above.SecondsSaved {
+		t.Errorf("for the directory: %+v and %v, want the same", sum, err)
 	}
 }

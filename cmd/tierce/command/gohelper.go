@@ -195,8 +195,7 @@ func sweepTemporary(prefix string) {
 }
 
 // report writes down what this helper did since the last time, if that is worth
-// it: for the directory, and for the "tierce run" that waits for it. Statistics
-// are not worth an error.
+// it: for the directory, and for the "tierce run" that waits for it.
 func (h *helper) report(ctx context.Context, worth func(tiers.Snapshot) bool) {
 	h.untold = h.untold.Add(h.counters.cut(h.stack))
 	if !worth(h.untold) {
@@ -204,11 +203,22 @@ func (h *helper) report(ctx context.Context, worth func(tiers.Snapshot) bool) {
 	}
 	line := ledger.Line{Snapshot: h.untold, Since: h.began, Damaged: h.damage.take()}
 	h.untold = tiers.Snapshot{}
+	dir := h.dir
+	if h.stack == nil {
+		dir = ""
+	}
+	writeDown(ctx, dir, line)
+}
+
+// writeDown adds to the statistics of the "tierce run" above this process, if
+// there is one, and of a directory, if that is not "". They are not worth an
+// error.
+func writeDown(ctx context.Context, dir string, line ledger.Line) {
 	if path := os.Getenv(reportVariable); path != "" {
 		_ = ledger.Append(ctx, path, line)
 	}
-	if h.dir != "" && h.stack != nil {
-		_ = ledger.Append(ctx, ledgerPath(h.dir), line)
+	if dir != "" {
+		_ = ledger.Append(ctx, ledgerPath(dir), line)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -16,6 +17,7 @@ import (
 	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/frontend/execcache"
 	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/internal/ledger"
 	"github.com/tiercecache/tierce/memo"
 	"github.com/tiercecache/tierce/memory"
 	"github.com/tiercecache/tierce/tiers"
@@ -38,6 +40,11 @@ type recording struct {
 	recorder *execcache.Recorder
 	memo     *memo.Recorder
 	stack    interfaces.Cache // nil if there is none
+
+	began    time.Time
+	dir      string // of the configured tiers, "" if they are not open
+	counters tally
+	damage   damageLog
 }
 
 // execNamespace is the owner of the keys of commands.
@@ -60,7 +67,7 @@ func (a *app) openRecording(ctx context.Context, names []string) (*recording, er
 	if err != nil {
 		return nil, err
 	}
-	r := &recording{app: a}
+	r := &recording{app: a, began: time.Now().UTC()}
 	options := execcache.Options{Exec: toItsEnd}
 	if _, err := os.Stat(cfg.Dir); err == nil || cfg.Record.Mode != string(memo.StrictlyPrepopulated) {
 		options.ToolDir = filepath.Join(cfg.Dir, "state", "tools")
@@ -119,11 +126,17 @@ func (r *recording) openFast(ctx context.Context, cfg config.Config, err error) 
 // openStack opens the configured tiers. What a tier could not be sent is left to
 // the next helper of the go command: a command is not to wait for it.
 func (r *recording) openStack(ctx context.Context, cfg config.Config) (*tiers.Stack, error) {
-	var opts tiers.Options
+	r.counters.cut(nil)
+	opts := tiers.Options{Observer: &both{&r.counters, &r.damage}}
 	if !local(cfg) {
 		opts.Leftover = func(keys []interfaces.Key) { leftoverOf(cfg.Dir).keep(ctx, keys) }
 	}
-	return cfg.Open(ctx, r.app.registry, opts)
+	stack, err := cfg.Open(ctx, r.app.registry, opts)
+	if err == nil {
+		r.dir = cfg.Dir
+		r.counters.cut(stack)
+	}
+	return stack, err
 }
 
 func (r *recording) openDeterministic(ctx context.Context, cfg config.Config, own memo.Options) (*memo.Recorder, error) {
@@ -155,6 +168,12 @@ func (r *recording) openDeterministic(ctx context.Context, cfg config.Config, ow
 func (r *recording) close(ctx context.Context) error {
 	err := r.memo.Close(ctx)
 	r.closeStack()
+	if r.dir == "" {
+		return err
+	}
+	if sum := r.counters.cut(nil); sum.Gets+sum.Puts > 0 {
+		writeDown(ctx, r.dir, ledger.Line{Snapshot: sum, Since: r.began, Damaged: r.damage.take()})
+	}
 	return err
 }
 
