@@ -69,7 +69,7 @@ var allowed = map[string][]string{
 	"memo":                 {"interfaces", "errors", "context", "encoding", "tiers", "internal"},
 	"cachetest":            {"interfaces", "errors", "encoding"},
 	"frontend/gocacheprog": {"interfaces", "errors", "encoding", "tiers"},
-	"frontend/execcache":   {"interfaces", "errors", "context", "encoding", "memo", "internal"},
+	"frontend/execcache":   {"interfaces", "errors", "context", "encoding", "tiers", "memo", "internal"},
 	"config":               {"interfaces", "errors", "encoding", "tiers", "memory", "filestream", "redis", "internal"},
 	"internal/vfs":         {},
 	"internal/vfs/faultfs": {"internal/vfs"},

@@ -257,6 +257,15 @@ func (f *Function[P, R]) isolate(ctx context.Context) (*string, error) {
 	return &key, nil
 }
 
+// Isolation returns what the forms that isolate the function answer, for people:
+// the zero Isolation if its recorder has none.
+func (f *Function[P, R]) Isolation(ctx context.Context) (cachectx.Isolation, error) {
+	if f.recorder.forms == nil {
+		return cachectx.Isolation{}, nil
+	}
+	return f.recorder.forms.Isolation(ctx, f.settings.Isolation)
+}
+
 func (f *Function[P, R]) unkeyable(err error) error {
 	if _, ok := errors.AsType[cacheerr.KeyEncodingError](err); !ok {
 		err = &cacheerr.KeyPicklingError{Type: reflect.TypeFor[P]().String(), Value: "…", Err: err}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"time"
 
 	cachectx "github.com/tiercecache/tierce/context"
 	cacheerr "github.com/tiercecache/tierce/errors"
@@ -32,6 +33,12 @@ type Options struct {
 	// MaxPrinted is how many bytes a stream may have to be recorded; 0 means 64
 	// MiB. They are in memory while the command runs.
 	MaxPrinted int
+	// Notes is the cache for notes of what was recorded, with which
+	// [Recorder.Explain] compares; best a stack, which may be that of Files. Nil
+	// keeps none. It stays the caller's to close.
+	Notes interfaces.Cache
+	// Clock tells the time of a recording; nil means time.Now.
+	Clock func() time.Time
 	// Exec runs a command to its end and returns its exit code; an error means
 	// that it was not run. Nil runs it as it is; a signal that ends it is then
 	// the exit code -1.
@@ -55,6 +62,9 @@ func New(recorder *memo.Recorder, opts Options) (*Recorder, error) {
 		opts.Exec = run
 	}
 	opts.MaxPrinted = cmp.Or(opts.MaxPrinted, maxPrinted)
+	if opts.Clock == nil {
+		opts.Clock = time.Now
+	}
 	return &Recorder{memo: recorder, opts: opts}, nil
 }
 
@@ -168,7 +178,9 @@ func (r *Recorder) runFast(ctx context.Context, j *job, recorded *memo.Function[
 		outcome.Unreplayed = nil
 	}
 	if own.unfit == nil {
-		_, outcome.Unrecorded = recorded.InsertWithCost(ctx, j.parts, own.result, own.took)
+		if _, outcome.Unrecorded = recorded.InsertWithCost(ctx, j.parts, own.result, own.took); outcome.Unrecorded == nil {
+			r.note(ctx, j)
+		}
 	}
 	return outcome, nil
 }
@@ -208,6 +220,9 @@ func (r *Recorder) runDeterministic(ctx context.Context, j *job, recorded *memo.
 		return Outcome{}, err
 	}
 	defer result.Close()
+	if own != nil {
+		r.note(ctx, j)
+	}
 	if err := j.folder.restore(&result); err != nil {
 		return Outcome{}, err
 	}
