@@ -36,19 +36,25 @@ runs it and looks what it reads.`,
 		StopOnNthArg:              &first, // what follows the command is the command's
 		DisableSliceFlagSeparator: true,
 		OnUsageError:              wrongFlag,
-		Flags: append([]cli.Flag{
-			texts("in", "file, folder or `PATTERN` that it reads, below the working folder; ** stands for any folders", &e.command.Inputs),
-			texts("out", "regular `FILE` that it makes", &e.command.Outputs),
-			texts("env", "variable, by its `NAME`, whose value counts", &e.command.Env),
-			texts("tool", "`PROGRAM` that it runs besides, by path or name on PATH", &e.command.Tools),
-			texts("form", "what machines differ in: "+execcache.FormNames+" (`FORM`)", &e.forms),
-			&cli.BoolFlag{Name: "stdin", Usage: "it reads the standard input, which is empty otherwise", Destination: &e.command.Stdin},
-			&cli.BoolFlag{Name: "failures", Usage: "replay failures too", Destination: &e.command.Failures},
+		Flags: append(append(e.declarations(),
 			&cli.BoolFlag{Name: "check", Usage: "run it, compare with what is recorded, and fail if that differs", Destination: &e.check},
 			&cli.BoolFlag{Name: "trace", Usage: "run it under strace, on Linux, and fail if it reads files that are not named", Destination: &e.trace},
 			&cli.StringFlag{Name: "summary", Value: "ill", Usage: "what to say at the end: ill (what is wrong), text, json or none", Destination: &e.summary},
-		}, a.recordFlags()...),
+		), a.recordFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error { return e.run(ctx, cmd.Args().Slice()) },
+	}
+}
+
+// declarations are the flags that say what a command depends on and makes.
+func (e *execer) declarations() []cli.Flag {
+	return []cli.Flag{
+		texts("in", "file, folder or `PATTERN` that it reads, below the working folder; ** stands for any folders", &e.command.Inputs),
+		texts("out", "regular `FILE` that it makes", &e.command.Outputs),
+		texts("env", "variable, by its `NAME`, whose value counts", &e.command.Env),
+		texts("tool", "`PROGRAM` that it runs besides, by path or name on PATH", &e.command.Tools),
+		texts("form", "what machines differ in: "+execcache.FormNames+" (`FORM`)", &e.forms),
+		&cli.BoolFlag{Name: "stdin", Usage: "it reads the standard input, which is empty otherwise", Destination: &e.command.Stdin},
+		&cli.BoolFlag{Name: "failures", Usage: "replay failures too", Destination: &e.command.Failures},
 	}
 }
 

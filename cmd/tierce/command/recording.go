@@ -85,6 +85,7 @@ func (a *app) openRecording(ctx context.Context, names []string) (*recording, er
 		r.memo, err = r.openDeterministic(ctx, cfg, own)
 	}
 	if err == nil {
+		options.Notes = r.stack
 		r.recorder, err = execcache.New(r.memo, options)
 	}
 	if err != nil {
