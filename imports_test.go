@@ -81,6 +81,7 @@ var allowed = map[string][]string{
 	"internal/ledger":      {"internal/lock", "internal/vfs", "tiers"},
 	"internal/redistest":   {},
 	"internal/faultproxy":  {},
+	"internal/faultsys":    {},
 }
 
 // TestImports holds the directions in which packages import each other: DESIGN,
@@ -114,7 +115,7 @@ var importers = map[string][]string{
 	"github.com/goccy/go-yaml":           {"config"},
 	"github.com/dustin/go-humanize":      {"config"},
 	"github.com/urfave/cli/v3":           {"cmd/tierce/command"},
-	"golang.org/x/sys":                   {"internal/vfs", "cmd/tierce/command"},
+	"golang.org/x/sys":                   {"internal/vfs", "internal/faultsys", "cmd/tierce/command"},
 	"golang.org/x/term":                  {"internal/progress"},
 	"github.com/sony/gobreaker/v2":       {"tiers/guard"},
 	"golang.org/x/sync":                  {"tiers/guard", "frontend/execcache"},

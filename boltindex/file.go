@@ -173,20 +173,27 @@ func (x *Index) renew(why string) error {
 func (x *Index) replace(fill func(*bolt.DB) error) error {
 	path := x.path + ".new-" + strconv.Itoa(os.Getpid())
 	_ = os.Remove(path) // left by a process of the same number
-	db, err := bolt.Open(path, 0o644, &bolt.Options{NoSync: true, NoGrowSync: true, FreelistType: bolt.FreelistMapType, NoStatistics: true})
-	if err != nil {
+	if err := x.fillNew(path, fill); err != nil {
+		_ = os.Remove(path) // it may not even have been made
 		return err
-	}
-	if err = errors.Join(fill(db), db.Close()); err == nil {
-		err = os.Rename(path, x.path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(path))
 	}
 	if info, err := (vfs.OS{}).Stat(x.path); err == nil {
 		_ = os.WriteFile(x.proofPath(), []byte(proofOf(info)), 0o644) // without it the file is looked through
 	}
 	return nil
+}
+
+// fillNew has fill fill a new file at path and puts it in the place of the one
+// that is there.
+func (x *Index) fillNew(path string, fill func(*bolt.DB) error) error {
+	db, err := bolt.Open(path, 0o644, &bolt.Options{NoSync: true, NoGrowSync: true, FreelistType: bolt.FreelistMapType, NoStatistics: true})
+	if err == nil {
+		err = errors.Join(fill(db), db.Close())
+	}
+	if err == nil {
+		err = os.Rename(path, x.path)
+	}
+	return err
 }
 
 // sparseBytes is the length below which it does not matter what is free in the

@@ -29,9 +29,11 @@ const (
 // and errors.Is(err, cacheerr.ErrDamaged) hold. The file was removed, if it
 // could be, so that the next Put heals the entry.
 type DamageError struct {
-	Key    interfaces.Key
-	Path   string // of the entry's file
-	Damage Damage // what was wrong
+	Key     interfaces.Key
+	Path    string // of the entry's file
+	Damage  Damage // what was wrong
+	Removed bool   // the file is gone; if not, Err says why, or it was not the same any more
+	Err     error  // of the removal; nil if it went well or was not tried
 }
 
 // Error implements error.
@@ -46,8 +48,8 @@ func (e *DamageError) Unwrap() error { return cacheerr.ErrDamaged }
 // it is still the one that was looked at, and returns damage. A directory that
 // is not empty stays.
 func (c *Cache) dropDamaged(key interfaces.Key, seen vfs.Info, damage error) error {
-	if _, ok := damage.(*DamageError); ok { //nolint:errorlint // made a few lines up, never wrapped
-		_, _ = c.removeIfSame(key, seen) // kept as it is if that is refused: still a miss
+	if e, ok := damage.(*DamageError); ok { //nolint:errorlint // made a few lines up, never wrapped
+		e.Removed, e.Err = c.removeIfSame(key, seen) // kept as it is if that is refused: still a miss
 	}
 	return damage
 }

@@ -108,7 +108,9 @@ func (c *Cache) Clear(ctx context.Context) error {
 }
 
 // Empty is [Cache.Clear] with progress, which may be nil, and returns what it
-// removed.
+// removed, also when it fails: with a *cacheerr.BackendExecutionError at the first
+// file that cannot be looked at or removed, in which is cacheerr.ErrReadOnly where
+// that is why; or with the context's error.
 func (c *Cache) Empty(ctx context.Context, progress Progress) (Usage, error) {
 	var gone Usage
 	if err := c.usable(ctx); err != nil {

@@ -88,7 +88,9 @@ func (c *Cache) madeFull(err error) {
 //
 // An entry that was replaced since it was looked at survives, as does one
 // handed out by path within the grace; if those alone exceed the cap, Left
-// does too.
+// does too. What cannot be looked at or removed is left, the rest is evicted, and
+// the error, with Evicted, is a *cacheerr.BackendExecutionError, in which is
+// cacheerr.ErrReadOnly where that is why; or the context's.
 func (c *Cache) Evict(ctx context.Context, progress Progress) (Evicted, error) {
 	if err := c.usable(ctx); err != nil {
 		return Evicted{}, err
@@ -96,7 +98,8 @@ func (c *Cache) Evict(ctx context.Context, progress Progress) (Evicted, error) {
 	return c.evict(ctx, lock.Try, eviction{progress: progress})
 }
 
-// PlanEviction returns what [Cache.Evict] would do, and does nothing of it.
+// PlanEviction returns what [Cache.Evict] would do, and does nothing of it. It
+// fails as Evict does.
 func (c *Cache) PlanEviction(ctx context.Context, progress Progress) (Evicted, error) {
 	if err := c.usable(ctx); err != nil {
 		return Evicted{}, err

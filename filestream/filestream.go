@@ -264,6 +264,3 @@ func notWritten(op string, err error) error {
 	}
 	return failed(op, err)
 }
-
-// hour is how long a temporary file may be another writer's that is at work.
-const hour = time.Hour

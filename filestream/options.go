@@ -63,7 +63,7 @@ func (o Options) complete() (Options, error) {
 		return o, fmt.Errorf("filestream: durability: %w", err)
 	}
 	if o.Grace == 0 {
-		o.Grace = hour
+		o.Grace = time.Hour
 	}
 	if o.LowWater == 0 {
 		o.LowWater = 90

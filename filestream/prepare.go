@@ -94,13 +94,15 @@ func (c *Cache) readable(err error) error {
 	return err
 }
 
-// sweep removes files of tmp that are older than an hour. Younger ones belong
-// to a writer that is at work.
+// atWork is how long a temporary file may be that of a writer that is at work.
+const atWork = time.Hour
+
+// sweep removes files of tmp that are older than that.
 func (c *Cache) sweep(names []string) {
 	for _, name := range names {
 		path := filepath.Join(c.tmpDir(), name)
 		info, err := c.fs.Stat(path)
-		if err == nil && info.Regular && c.opts.Clock().Sub(time.Unix(0, info.Modified)) > hour {
+		if err == nil && info.Regular && c.opts.Clock().Sub(time.Unix(0, info.Modified)) > atWork {
 			_ = c.fs.Remove(path)
 		}
 	}

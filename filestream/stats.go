@@ -30,7 +30,10 @@ type IndexState struct {
 }
 
 // Usage returns what the directory holds now: at once from the index, once that
-// is complete, or else by a look at the files. Progress may be nil.
+// is complete, or else by a look at the files. Progress may be nil. An index that
+// cannot be used is no error; a directory that cannot be listed, or a file that
+// cannot be looked at, is a *cacheerr.BackendExecutionError, and the end of the
+// context is its error.
 func (c *Cache) Usage(ctx context.Context, progress Progress) (Usage, error) {
 	if err := c.usable(ctx); err != nil {
 		return Usage{}, err

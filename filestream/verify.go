@@ -15,7 +15,7 @@ type Verified struct {
 	Entries    int            // that were compared and are whole
 	Bytes      int64          // of their bodies
 	Unverified int            // without checksum: files of another tool
-	Damaged    []*DamageError // in no order
+	Damaged    []*DamageError // in no order; each says whether it is gone
 	Removed    int            // how many of the damaged are gone now
 }
 
@@ -23,6 +23,11 @@ type Verified struct {
 // whatever was verified before. With repair it removes what is damaged, which
 // is all the repair that a cache needs. Progress may be nil. Verifying is not a
 // use.
+//
+// What cannot be read ends it with a *cacheerr.BackendExecutionError, as does the
+// context with its error, and Verified has what was found until then. What is
+// damaged and cannot be removed does not end it: the error, with
+// cacheerr.ErrReadOnly in it where that is why, comes when all was compared.
 func (c *Cache) VerifyAll(ctx context.Context, repair bool, progress Progress) (Verified, error) {
 	var found Verified
 	if err := c.usable(ctx); err != nil {
@@ -36,6 +41,11 @@ func (c *Cache) VerifyAll(ctx context.Context, repair bool, progress Progress) (
 			return found, err
 		}
 	}
+	for _, damage := range found.Damaged {
+		if damage.Err != nil {
+			return found, notWritten("verify", damage.Err)
+		}
+	}
 	return found, nil
 }
 
@@ -46,13 +56,10 @@ func (c *Cache) verifyOne(f file, repair bool, found *Verified) error {
 	case errors.As(err, &damage):
 		found.Damaged = append(found.Damaged, damage)
 		if repair {
-			gone, err := c.removeIfSame(f.key, seen.info)
-			if err != nil {
-				return notWritten("verify", err)
-			}
-			if gone {
-				found.Removed++
-			}
+			damage.Removed, damage.Err = c.removeIfSame(f.key, seen.info)
+		}
+		if damage.Removed {
+			found.Removed++
 		}
 	case errors.Is(err, cacheerr.ErrMiss): // it went meanwhile
 	case err != nil:

@@ -4,11 +4,14 @@ package filestream_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
+	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/filestream"
 	"github.com/tiercecache/tierce/internal/vfs"
 )
@@ -72,6 +75,33 @@ func checkVerified(t testing.TB, found filestream.Verified, want map[string]file
 		if want[damage.Path] != damage.Damage || damage.Damage == "" {
 			t.Errorf("VerifyAll: %v, want %q", damage, want[damage.Path])
 		}
+		if damage.Removed != (removed > 0) || damage.Err != nil {
+			t.Errorf("VerifyAll: %v: removed %t, error %v", damage, damage.Removed, damage.Err)
+		}
+	}
+}
+
+// TestVerifyAllGoesOn: what cannot be removed is told of each entry, and the rest
+// is compared all the same.
+func TestVerifyAllGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	c := openOn(t, dir, filestream.Options{}, refusing(syscall.EIO, "remove"))
+	for _, name := range []string{"a", "b", "c"} {
+		put(t, c, name, oldBody)
+	}
+	flipBit(t, entryPath(dir, named("a")))
+	flipBit(t, entryPath(dir, named("b")))
+	found, err := c.VerifyAll(t.Context(), true, nil)
+	if !errors.Is(err, syscall.EIO) || found.Entries != 1 || len(found.Damaged) != 2 || found.Removed != 0 {
+		t.Errorf("VerifyAll: %+v and error %v, want two damaged that cannot be removed", found, err)
+	}
+	for _, damage := range found.Damaged {
+		if damage.Removed || !errors.Is(damage.Err, syscall.EIO) {
+			t.Errorf("%v: removed %t, error %v", damage, damage.Removed, damage.Err)
+		}
+	}
+	if _, err := get(t, c, "a"); !errors.Is(err, cacheerr.ErrDamaged) {
+		t.Errorf("Get: error %v, want damage", err)
 	}
 }
 

@@ -152,6 +152,7 @@ func TestVerify(t *testing.T) {
 		want string
 	}{
 		{[]string{"verify", "--keep"}, 1, "2 entries are whole, 1.95 KiB; 1 damaged, 0 of them removed\n"},
+		{[]string{"verify", "--keep", "--json"}, 1, `"damage":"checksum","path":"` + damaged + `","done":"kept","why":"--keep"}]`},
 		{[]string{"verify"}, 1, "1 damaged, 1 of them removed\n"},
 		{[]string{"verify"}, 0, "2 entries are whole, 1.95 KiB; 0 damaged, 0 of them removed\n"},
 	} {
@@ -162,6 +163,20 @@ func TestVerify(t *testing.T) {
 		if (step.code == 1) != strings.Contains(stdout, damaged) {
 			t.Errorf("%q printed %q, want the path of what is damaged, if something is", step.args, stdout)
 		}
+	}
+}
+
+// TestVerifyTellsWhatWasDone: of each damaged entry.
+func TestVerifyTellsWhatWasDone(t *testing.T) {
+	dir := filled(t)
+	path := filepath.Join(dir, "entries", "01", strings.Repeat("0", 62))
+	if err := os.Truncate(path, 10); err != nil {
+		t.Fatal(err)
+	}
+	key := "01" + strings.Repeat("0", 62)
+	want := `"damaged":[{"key":"` + key + `","damage":"length or head","path":"` + path + `","done":"removed"}]`
+	if code, stdout, stderr := tierce(t, "--dir", dir, "verify", "--json"); code != 1 || !strings.Contains(stdout, want) || stderr != "" {
+		t.Errorf("exit code %d, %q and %q, want %s", code, stdout, stderr, want)
 	}
 }
 

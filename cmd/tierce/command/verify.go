@@ -5,6 +5,7 @@ package command
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v3"
@@ -18,7 +19,9 @@ func (a *app) verifyCommand() *cli.Command {
 		Name:  "verify",
 		Usage: "compare every entry with its checksum, and remove what is damaged",
 		Description: `Compare every entry of the directory with its checksum, and remove what is damaged:
-it is made again when it is needed. Exit code 1 says that there was damage.`,
+it is made again when it is needed. Exit code 1 says that there was damage. With
+--json, "damaged" has for each entry its key, damage, path, what was done (removed
+or kept), and why it was kept.`,
 		Flags: []cli.Flag{&cli.BoolFlag{Name: "keep", Usage: "only say what is damaged", Destination: &keep}},
 	}, func(ctx context.Context) error { return a.verify(ctx, !keep) }))
 }
@@ -34,8 +37,8 @@ func (a *app) verify(ctx context.Context, repair bool) error {
 		sum.Removed += found.Removed
 		return err
 	})
-	if err == nil {
-		err = a.printVerified(sum)
+	if err == nil || len(sum.Damaged) > 0 { // which is to be told in any case
+		err = errors.Join(err, a.printVerified(sum, repair))
 	}
 	if err == nil && len(sum.Damaged) > 0 {
 		err = exitError{code: exitFailed}
@@ -43,16 +46,35 @@ func (a *app) verify(ctx context.Context, repair bool) error {
 	return err
 }
 
-func (a *app) printVerified(sum filestream.Verified) error {
+// damaged is a damaged entry as verify --json prints it.
+type damaged struct {
+	Key    string `json:"key"`
+	Damage string `json:"damage"`
+	Path   string `json:"path"`
+	Done   string `json:"done"`          // removed or kept
+	Why    string `json:"why,omitempty"` // it was kept
+}
+
+func damagedOf(e *filestream.DamageError, repair bool) damaged {
+	d := damaged{Key: e.Key.String(), Damage: string(e.Damage), Path: e.Path, Done: "kept"}
+	switch {
+	case e.Removed:
+		d.Done = "removed"
+	case !repair:
+		d.Why = "--keep"
+	case e.Err != nil:
+		d.Why = e.Err.Error()
+	default:
+		d.Why = "it was replaced or removed meanwhile"
+	}
+	return d
+}
+
+func (a *app) printVerified(sum filestream.Verified, repair bool) error {
 	if a.json {
-		type damaged struct {
-			Key    string `json:"key"`
-			Damage string `json:"damage"`
-			Path   string `json:"path"`
-		}
 		list := []damaged{}
-		for _, d := range sum.Damaged {
-			list = append(list, damaged{d.Key.String(), string(d.Damage), d.Path})
+		for _, e := range sum.Damaged {
+			list = append(list, damagedOf(e, repair))
 		}
 		return json.NewEncoder(a.stdout).Encode(map[string]any{
 			"entries": sum.Entries, "bytes": sum.Bytes, "unverified": sum.Unverified,
