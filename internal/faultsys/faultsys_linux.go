@@ -28,9 +28,13 @@ type Call struct {
 // String prints the call, so that a failed test names its fault.
 func (c Call) String() string { return fmt.Sprintf("%d: %s %s", c.N, c.Name, c.Path) }
 
+// Done is the answer that has a call return 0 and not happen: a sync that nobody
+// looks at takes its time.
+const Done = ^syscall.Errno(0)
+
 // Run calls do in a goroutine of its own and returns when that has ended. hook is
 // asked before each system call on a file that the goroutine makes, and answers
-// with the error that it has instead, or with 0. It is called by the goroutine
+// with the error that it has instead, with [Done], or with 0. It is called by the goroutine
 // that called Run, so it must not wait for do. Goroutines that do starts are left
 // alone, as are close and munmap, without which nothing ends.
 //

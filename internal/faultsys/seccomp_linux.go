@@ -124,9 +124,13 @@ func receive(listener int) (n notice, ok bool, err error) {
 
 // send answers a call: it fails with errno, or happens.
 func send(listener int, id uint64, errno syscall.Errno) error {
-	r := reply{id: id, errno: -int32(errno)}
-	if errno == 0 {
+	r := reply{id: id}
+	switch errno {
+	case 0:
 		r.flags = goOn
+	case Done: // it returns 0
+	default:
+		r.errno = -int32(errno)
 	}
 	_, _, err := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&r)))
 	if err != 0 && err != unix.ENOENT { // the process is being killed
