@@ -26,6 +26,7 @@ func main() {
 	rounds := flag.Int("rounds", 11, "rounds of each comparison; cold builds take a third of them")
 	only := flag.String("only", "", "comma-separated comparisons: start, puts, remote, warm, vet, link, cold, memory, disk, redis, replay, exec, scale (default all but scale)")
 	module := flag.String("module", "golang.org/x/tools@v0.52.0", "module that the builds build")
+	trips := flag.String("trips", "0,1,5,20,50", "round trips to the server in milliseconds for remote")
 	sizes := flag.String("sizes", "1000,10000,100000,1000000", "numbers of entries for scale")
 	child := flag.String("scale-child", "", "what this program does when scale starts it")
 	dir := flag.String("scale-dir", "", "where it does that")
@@ -38,7 +39,7 @@ func main() {
 	if *child != "" {
 		err = scaleChild(ctx, *child, *dir)
 	} else {
-		err = run(ctx, *rounds, *module, *only, *sizes)
+		err = run(ctx, *rounds, *module, *only, *sizes, *trips)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
@@ -47,7 +48,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, rounds int, module, only, sizes string) error {
+func run(ctx context.Context, rounds int, module, only, sizes, trips string) error {
 	wanted := func(name string) bool {
 		return only == "" || slices.Contains(strings.Split(only, ","), name)
 	}
@@ -86,7 +87,11 @@ func run(ctx context.Context, rounds int, module, only, sizes string) error {
 		}
 	}
 	if slices.ContainsFunc([]string{"start", "remote", "puts", "warm", "vet", "link", "cold"}, wanted) {
-		return compareBuilds(ctx, rounds, module, wanted)
+		trips, err := parseTrips(trips)
+		if err != nil {
+			return err
+		}
+		return compareBuilds(ctx, rounds, module, trips, wanted)
 	}
 	return nil
 }

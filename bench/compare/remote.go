@@ -3,25 +3,39 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tiercecache/tierce/internal/faultproxy"
+	"github.com/tiercecache/tierce/internal/lock"
 )
 
-// trips are the round trips to the server at which builds are compared.
-var trips = []time.Duration{0, time.Millisecond, 5 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond}
+// parseTrips returns the round trips to the server at which builds are compared,
+// in milliseconds with commas between them.
+func parseTrips(text string) (trips []time.Duration, err error) {
+	for number := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(number)
+		if err != nil {
+			return nil, err
+		}
+		trips = append(trips, time.Duration(n)*time.Millisecond)
+	}
+	return trips, nil
+}
 
 // compareRemote compares the build of a machine that has never built, beside a
 // Redis that another has filled, with a warm native one: as it is, and with a
 // request for each key, since nothing is known of the build.
-func (s *site) compareRemote(ctx context.Context, rounds int, module string) error {
+func (s *site) compareRemote(ctx context.Context, rounds int, module string, trips []time.Duration) error {
 	server, err := startRedis(ctx, s.dir)
 	if err != nil {
 		return err
@@ -91,19 +105,18 @@ func (s *site) sharing(name, addr, build string) client {
 	dir := filepath.Join(s.dir, name)
 	return client{name, []string{
 		"GOCACHE=" + filepath.Join(s.dir, "unused"), "GOCACHEPROG=" + s.tierce + " go", "TIERCE_BUILD=" + build,
-		"TIERCE_DIR=" + dir, "TIERCE_CONFIG=none", "TIERCE_REDIS_URL=redis://" + addr,
+		"TIERCE_DIR=" + dir, "TIERCE_CONFIG=none", "TIERCE_REDIS_URL=redis://" + addr, "TIERCE_REPORT=" + s.report(),
 	}, dir}
 }
 
-// settle returns when no helper runs any more: each writes behind, and records
-// what was used, when its go command has gone.
+// report is where helpers report to, as to the "tierce run" above them.
+func (s *site) report() string { return filepath.Join(s.dir, "report") }
+
+// settle returns when every helper is done that a build has used: each writes
+// behind, and records what was used, when its go command has gone. Until then it
+// holds a lock for the sake of the "tierce run" above it.
 func (s *site) settle(ctx context.Context) error {
-	for {
-		if err := command(ctx, s.dir, "pgrep", "-f", "^"+s.tierce+" go").Run(); err != nil {
-			return ctx.Err()
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	return lock.Files(s.report()+".busy").With(ctx, lock.Forever, func() error { return nil })
 }
 
 // redisServer is a server of our own.
@@ -122,18 +135,21 @@ func startRedis(ctx context.Context, dir string) (*redisServer, error) {
 	_ = free.Close() // for the server
 	_, port, _ := net.SplitHostPort(addr)
 	cmd := exec.CommandContext(ctx, "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir)
-	if err := cmd.Start(); err != nil {
+	output, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("starting redis-server: %w", err)
 	}
-	for range 500 {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
-		if err == nil {
-			return &redisServer{cmd, addr}, conn.Close()
+	lines := bufio.NewScanner(output)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "Ready to accept connections") {
+			go io.Copy(io.Discard, output) //nolint:errcheck // to the server's end
+			return &redisServer{cmd, addr}, nil
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	_ = cmd.Process.Kill()
-	return nil, fmt.Errorf("redis-server does not listen at %s", addr)
+	return nil, fmt.Errorf("redis-server did not start: %w", cmd.Wait())
 }
 
 func (r *redisServer) stop() {

@@ -18,9 +18,13 @@ const (
 // What is underway in one direction of a connection is at most so many pieces of
 // at most so many bytes: 16 MiB, which is 320 MB/s at a round trip of 100 ms.
 const (
-	pieces    = 1024
-	pieceSize = 16 << 10
+	pieces    = 256
+	pieceSize = 64 << 10
 )
+
+// buffers have the pieces that have arrived: a proxy must cost little beside what
+// is measured through it.
+var buffers = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 
 // link is a connection of a client with the server.
 type link struct {
@@ -36,8 +40,9 @@ type link struct {
 
 // piece is what travels.
 type piece struct {
-	text []byte
-	due  time.Time // when it arrives
+	buffer *[pieceSize]byte
+	size   int
+	due    time.Time // when it arrives
 }
 
 // run carries bytes in both directions until one of them ends.
@@ -76,11 +81,11 @@ func (l *link) carry(direction int, from, to *net.TCPConn) {
 	reading.Go(func() {
 		defer close(underway)
 		for {
-			text := make([]byte, pieceSize)
-			n, err := from.Read(text)
+			buffer := buffers.Get().(*[pieceSize]byte)
+			n, err := from.Read(buffer[:])
 			if n > 0 {
 				select {
-				case underway <- piece{text[:n], l.proxy.lines[direction].arrival(l, n)}:
+				case underway <- piece{buffer, n, l.proxy.lines[direction].arrival(l, n)}:
 				case <-l.over:
 					return
 				}
@@ -97,7 +102,7 @@ func (l *link) carry(direction int, from, to *net.TCPConn) {
 		if !ok {
 			return
 		}
-		text, cut := p.text, false
+		text, cut := p.buffer[:p.size], false
 		if limit := [...]int64{faults.CutRequests, faults.CutAnswers}[direction]; limit > 0 && passed+int64(len(text)) >= limit {
 			text, cut = text[:max(0, limit-passed)], true
 		}
@@ -106,6 +111,7 @@ func (l *link) carry(direction int, from, to *net.TCPConn) {
 		}
 		n, err := to.Write(text)
 		passed += int64(n)
+		buffers.Put(p.buffer)
 		l.proxy.count(direction, int64(n))
 		if cut || err != nil {
 			l.close()
@@ -118,12 +124,14 @@ func (l *link) carry(direction int, from, to *net.TCPConn) {
 // wait waits until a time, and until nothing hangs. It reports false if the
 // link is closed.
 func (l *link) wait(due time.Time) (Faults, bool) {
-	timer := time.NewTimer(time.Until(due))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-l.over:
-		return Faults{}, false
+	if left := time.Until(due); left > 0 {
+		timer := time.NewTimer(left)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-l.over:
+			return Faults{}, false
+		}
 	}
 	for {
 		faults, changed := l.proxy.now()
