@@ -150,7 +150,7 @@ func TestDamageInsert(t *testing.T) {
 		dir := t.TempDir()
 		path := entryPath(dir, named("key"))
 		c := openOn(t, dir, filestream.Options{}, faultfs.New(vfs.OS{}, func(call faultfs.Call) error {
-			if call.Op == "link" {
+			if call.Op == "move" {
 				return os.MkdirAll(path, 0o700)
 			}
 			return nil

@@ -19,7 +19,7 @@ import (
 func recorded(fs vfs.FS, dir string, calls *[]string) vfs.FS {
 	return faultfs.New(fs, func(call faultfs.Call) error {
 		switch call.Op {
-		case "create", "write", "setattr", "sync", "rename", "link", "syncdir":
+		case "create", "write", "setattr", "sync", "rename", "move", "syncdir":
 			name, err := filepath.Rel(dir, call.Path)
 			if err != nil {
 				return err
@@ -61,7 +61,7 @@ func TestDurability(t *testing.T) {
 				want := slices.Clone(want)
 				for i, call := range want {
 					if op == "Insert" {
-						want[i] = strings.Replace(call, "rename ", "link ", 1)
+						want[i] = strings.Replace(call, "rename ", "move ", 1)
 					}
 				}
 				if !slices.Equal(calls, want) {

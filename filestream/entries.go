@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"iter"
 	"path/filepath"
+	"syscall"
 
 	"github.com/tiercecache/tierce/encoding"
 	cacheerr "github.com/tiercecache/tierce/errors"
@@ -20,8 +21,8 @@ func (c *Cache) Stat(ctx context.Context, key interfaces.Key) (interfaces.Head, 
 	if err := c.usable(ctx); err != nil {
 		return interfaces.Head{}, err
 	}
-	if head, ok := c.bodiless(key); ok {
-		return head, nil
+	if head, err := c.bodiless(key); err != errOther {
+		return head, err
 	}
 	file, seen, err := c.openEntry(key)
 	if err != nil {
@@ -31,17 +32,26 @@ func (c *Cache) Stat(ctx context.Context, key interfaces.Key) (interfaces.Head, 
 }
 
 // bodiless returns the head of an entry whose checksum, in the attribute of its
-// file, is that of no body: its length need not be asked for.
-func (c *Cache) bodiless(key interfaces.Key) (interfaces.Head, bool) {
+// file, is that of no body: its length need not be asked for. An entry that is
+// absent is cacheerr.ErrMiss, and any other [errOther].
+func (c *Cache) bodiless(key interfaces.Key) (interfaces.Head, error) {
 	s := getScratch()
 	defer putScratch(s)
 	n, err := c.fs.Attr(c.entryPath(key), s.attr[:])
-	if err != nil {
-		return interfaces.Head{}, false
+	if errors.Is(err, syscall.ENOENT) { // a file that lacks the attribute is not told so
+		return interfaces.Head{}, cacheerr.ErrMiss
 	}
-	head, err := encoding.ParseHead(s.attr[:n], key, 0)
-	return head, err == nil && head.Checksum == encoding.Sum(key, nil)
+	if err == nil {
+		head, err := encoding.ParseHead(s.attr[:n], key, 0)
+		if err == nil && head.Checksum == encoding.Sum(key, nil) {
+			return head, nil
+		}
+	}
+	return interfaces.Head{}, errOther
 }
+
+// errOther is an entry of which one look does not say enough.
+var errOther = errors.New("it is not known to have no body")
 
 // Delete implements [interfaces.Deleter].
 func (c *Cache) Delete(ctx context.Context, key interfaces.Key) error {

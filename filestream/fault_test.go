@@ -337,7 +337,7 @@ func (p *patient) checkError(what string, fault *script, err error) {
 	case !strings.Contains(err.Error(), failed.Op) || !strings.Contains(err.Error(), failed.Path):
 		p.Errorf("%s: error %v does not name operation and path", what, err)
 	}
-	refused := fault.err == syscall.EACCES && slices.Contains([]string{"create", "mkdirall", "rename", "link", "remove"}, failed.Op)
+	refused := fault.err == syscall.EACCES && slices.Contains([]string{"create", "mkdirall", "rename", "move", "remove"}, failed.Op)
 	if readOnly := errors.Is(err, cacheerr.ErrReadOnly); refused && !readOnly || readOnly && p.reads {
 		p.Errorf("%s: error %v; it says read-only: %t", what, err, readOnly)
 	}
@@ -358,7 +358,7 @@ func (p *patient) mustSurface(call faultfs.Call) bool {
 		return false
 	}
 	switch call.Op {
-	case "create", "write", "setattr", "sync", "rename", "link", "syncdir", "mkdirall", "open", "read", "readdir":
+	case "create", "write", "setattr", "sync", "rename", "move", "syncdir", "mkdirall", "open", "read", "readdir":
 		return true
 	}
 	return false

@@ -11,9 +11,10 @@ import (
 	"github.com/tiercecache/tierce/internal/vfs"
 )
 
-// Place is Insert and Path in one, at half of their system calls: it keeps entry
-// under key unless there is a whole one already, and returns where the body is
-// then, handed out as by [Cache.Path].
+// Place is Insert and Path in one, at a third of their system calls: it keeps
+// entry under key unless there is a whole one already, and returns where the body
+// is then, handed out as by [Cache.Path]. Other processes verify it once, unless
+// this cache was closed before.
 func (c *Cache) Place(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (path string, size int64, err error) {
 	if err := c.usable(ctx); err != nil {
 		return "", 0, err
@@ -31,8 +32,8 @@ func (c *Cache) Place(ctx context.Context, key interfaces.Key, entry interfaces.
 	defer staged.release()
 	path = c.entryPath(key)
 	err = c.heads.publish(key, staged.path, staged.head, func() error {
-		err := c.linkInto(staged.path, path)
-		if errors.Is(err, errors.ErrUnsupported) { // a file system without links
+		err := c.moveInto(staged.path, path)
+		if errors.Is(err, errors.ErrUnsupported) {
 			err = renameInto(c.fs, staged.path, path)
 		}
 		return err
@@ -43,7 +44,7 @@ func (c *Cache) Place(ctx context.Context, key interfaces.Key, entry interfaces.
 	case err != nil:
 		return "", 0, notWritten("place", err)
 	}
-	staged.release() // a file's second name going away changes the file's times
+	staged.path = ""
 	c.uses.note(key, c.opts.Clock(), true)
-	return path, staged.size, c.settle(ctx, key, staged, vfs.Info{})
+	return path, staged.size, c.settle(ctx, key, staged, vfs.Info{}, c.proofs.keep)
 }

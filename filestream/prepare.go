@@ -57,6 +57,8 @@ func (c *Cache) explain(err error) error {
 }
 
 func (c *Cache) create() error {
+	_, err := c.fs.Stat(c.entriesDir())
+	empty := errors.Is(err, fs.ErrNotExist)
 	for _, dir := range []string{c.entriesDir(), c.tmpDir(), c.statePath("")} {
 		if err := c.fs.MkdirAll(dir); err != nil {
 			return c.readable(c.explain(err))
@@ -69,6 +71,9 @@ func (c *Cache) create() error {
 		}
 		_, _ = file.Write([]byte(text))
 		_ = file.Close()
+	}
+	if empty {
+		c.usage.begin()
 	}
 	return nil
 }

@@ -72,8 +72,11 @@ type proofs struct {
 	once sync.Once
 	mu   sync.RWMutex       // held for reading while the table is used: its file is not closed meanwhile
 	file vfs.File           // nil when the table cannot be had
-	own  map[proof]struct{} // stands in for the table
+	own  map[proof]struct{} // not in the table: it cannot be had, or close writes them down
 }
+
+// maxKept is how many proofs are kept to be written down at the end.
+const maxKept = 1 << 14
 
 // start opens the table at its first use.
 func (p *proofs) start() {
@@ -94,14 +97,35 @@ func (p *proofs) has(wanted proof) bool {
 	p.start()
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if p.file == nil {
-		_, ok := p.own[wanted]
+	if _, ok := p.own[wanted]; ok || p.file == nil {
 		return ok
 	}
 	s := getScratch()
 	defer putScratch(s)
 	_, found := find(p.file, wanted, s.bucket[:])
 	return found
+}
+
+// keep is add for this process, and for the others when the set is closed, which
+// spares whoever waits two system calls.
+func (p *proofs) keep(made proof) {
+	p.mu.Lock()
+	room := len(p.own) < maxKept
+	if room {
+		p.note(made)
+	}
+	p.mu.Unlock()
+	if !room {
+		p.add(made)
+	}
+}
+
+// note needs mu.
+func (p *proofs) note(made proof) {
+	if p.own == nil {
+		p.own = make(map[proof]struct{})
+	}
+	p.own[made] = struct{}{}
 }
 
 // add puts a proof into the set.
@@ -112,10 +136,7 @@ func (p *proofs) add(made proof) {
 	if !p.addToFile(made) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.own == nil {
-			p.own = make(map[proof]struct{})
-		}
-		p.own[made] = struct{}{}
+		p.note(made)
 	}
 }
 
@@ -126,13 +147,18 @@ func (p *proofs) addToFile(made proof) bool {
 	if p.file == nil {
 		return false
 	}
+	write(p.file, made)
+	return true
+}
+
+// write puts a proof into its bucket of a table.
+func write(file vfs.File, made proof) {
 	s := getScratch()
 	defer putScratch(s)
-	if slot, found := find(p.file, made, s.bucket[:]); !found {
+	if slot, found := find(file, made, s.bucket[:]); !found {
 		binary.LittleEndian.PutUint64(s.bucket[:8], uint64(made))
-		_, _ = p.file.WriteAt(s.bucket[:8], made.bucket()+int64(slot)*8) // a lost proof costs one more verification
+		_, _ = file.WriteAt(s.bucket[:8], made.bucket()+int64(slot)*8) // a lost proof costs one more verification
 	}
-	return true
 }
 
 // find reads the bucket of a proof and returns the slot where it is, or else a
@@ -157,15 +183,25 @@ func find(file vfs.File, wanted proof, bucket []byte) (slot int, found bool) {
 	return int(uint64(wanted) >> 61), false
 }
 
-// close closes the table once nobody uses it. What is still at work then goes
-// on without.
+// close writes down what was kept and closes the table, once nobody uses it. What
+// is still at work then goes on without.
 func (p *proofs) close() error {
+	p.mu.RLock()
+	kept := len(p.own) > 0
+	p.mu.RUnlock()
+	if kept {
+		p.start()
+	}
 	p.once.Do(func() {}) // never opened: nothing to open any more
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.file == nil {
 		return nil
 	}
+	for made := range p.own {
+		write(p.file, made)
+	}
+	clear(p.own)
 	file := p.file
 	p.file = nil
 	return file.Close()

@@ -103,6 +103,28 @@ func TestFirstRead(t *testing.T) {
 	}
 }
 
+// TestPlacedProof: what was placed is verified by other processes as long as this
+// one has not told them, which it does when it closes.
+func TestPlacedProof(t *testing.T) {
+	dir := t.TempDir()
+	c := openReader(t, dir, filestream.Options{}, vfs.OS{})
+	for _, name := range []string{"early", "late"} {
+		_, _, err := c.Place(t.Context(), named(name), interfaces.Text(streamed))
+		mustDo(t, err)
+		if c.verified(t, name) {
+			t.Errorf("%s is verified by who wrote it, want not", name)
+		}
+	}
+	other := openReader(t, dir, filestream.Options{}, vfs.OS{})
+	if !other.verified(t, "early") {
+		t.Error("not verified by another process, which cannot know")
+	}
+	mustDo(t, c.Close())
+	if other.verified(t, "late") {
+		t.Error("verified after who wrote it has closed, want not")
+	}
+}
+
 func TestVerifiedAgain(t *testing.T) {
 	touch := func(path string) error {
 		info, err := os.Stat(path)

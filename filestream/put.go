@@ -45,7 +45,7 @@ func (c *Cache) Put(ctx context.Context, key interfaces.Key, entry interfaces.En
 		return notWritten("put", err)
 	}
 	staged.path = ""
-	return c.settle(ctx, key, staged, replaced)
+	return c.settle(ctx, key, staged, replaced, c.proofs.add)
 }
 
 // PutBatch implements [interfaces.BatchPutter]. A failure in the middle leaves
@@ -59,9 +59,9 @@ func (c *Cache) PutBatch(ctx context.Context, items []interfaces.Item) error {
 	return nil
 }
 
-// Insert implements [interfaces.Inserter]: the name is given with link, which
-// fails if it is taken. A damaged entry counts as absent. On a file system
-// without links it is errors.ErrUnsupported.
+// Insert implements [interfaces.Inserter]: the name is given with a move that
+// fails if it is taken. A damaged entry counts as absent. On a file system that
+// has no such move, nor links, it is errors.ErrUnsupported.
 func (c *Cache) Insert(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (bool, error) {
 	if err := c.usable(ctx); err != nil {
 		return false, err
@@ -75,7 +75,7 @@ func (c *Cache) Insert(ctx context.Context, key interfaces.Key, entry interfaces
 		return false, notWritten("insert", err)
 	}
 	defer staged.release()
-	err = c.heads.publish(key, staged.path, staged.head, func() error { return c.linkInto(staged.path, c.entryPath(key)) })
+	err = c.heads.publish(key, staged.path, staged.head, func() error { return c.moveInto(staged.path, c.entryPath(key)) })
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return false, c.lost(key, err)
@@ -84,11 +84,11 @@ func (c *Cache) Insert(ctx context.Context, key interfaces.Key, entry interfaces
 	case err != nil:
 		return false, notWritten("insert", err)
 	}
-	staged.release() // a file's second name going away changes the file's times
-	return true, c.settle(ctx, key, staged, vfs.Info{})
+	staged.path = ""
+	return true, c.settle(ctx, key, staged, vfs.Info{}, c.proofs.add)
 }
 
-// lost returns nil if somebody else inserted the entry, and the error of link
+// lost returns nil if somebody else inserted the entry, and the error of the move
 // if what has its name is no entry.
 func (c *Cache) lost(key interfaces.Key, err error) error {
 	if info, statErr := c.fs.Stat(c.entryPath(key)); statErr == nil && !info.Regular {
@@ -97,15 +97,15 @@ func (c *Cache) lost(key interfaces.Key, err error) error {
 	return nil
 }
 
-// linkInto gives the file from the second name to, whose directory may be
-// missing (F4).
-func (c *Cache) linkInto(from, to string) error {
-	err := c.fs.Link(from, to)
+// moveInto gives the file from the name to, which must be free and whose
+// directory may be missing (F4).
+func (c *Cache) moveInto(from, to string) error {
+	err := c.fs.Move(from, to)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := c.fs.MkdirAll(filepath.Dir(to)); err != nil {
 			return err
 		}
-		err = c.fs.Link(from, to)
+		err = c.fs.Move(from, to)
 	}
 	return err
 }
@@ -264,12 +264,12 @@ func (w *sink) WriteString(text string) (int, error) {
 }
 
 // settle does what follows once the staged file has its name as an entry, in
-// place of what it replaced.
-func (c *Cache) settle(ctx context.Context, key interfaces.Key, staged *staged, replaced vfs.Info) error {
+// place of what it replaced. That it needs no verification is told to prove.
+func (c *Cache) settle(ctx context.Context, key interfaces.Key, staged *staged, replaced vfs.Info, prove func(proof)) error {
 	path := c.entryPath(key)
 	if info, err := c.fs.Stat(path); err == nil { // else somebody removed it at this very moment
-		if info.ID == staged.id { // what was written needs no verification
-			c.proofs.add(proofOf(key, info))
+		if info.ID == staged.id {
+			prove(proofOf(key, info))
 			c.changes.stored(key, info, staged.sum)
 		}
 		c.usage.add(info.Disk-replaced.Disk, 1-count(replaced))

@@ -34,7 +34,7 @@ func refusing(errno syscall.Errno, ops ...string) vfs.FS {
 // changes are the operations that a read-only directory refuses. Making a
 // directory that is there is none.
 var changes = []string{
-	"create", "openshared", "write", "setattr", "sync", "rename", "link", "remove", "setaccessed", "freeze", "syncdir",
+	"create", "openshared", "write", "setattr", "sync", "rename", "move", "remove", "setaccessed", "freeze", "syncdir",
 }
 
 // writes are what says that a directory is read-only.

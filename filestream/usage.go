@@ -149,6 +149,17 @@ func (u *usage) plusPending(r record, known bool) (record, bool) {
 	return r, known
 }
 
+// begin writes down that there is nothing yet, in a new directory, unless another
+// process has. Without it somebody looks at all files to find that out.
+func (u *usage) begin() {
+	file, err := u.fs.Create(u.path)
+	if err != nil {
+		return
+	}
+	_, _ = fmt.Fprintf(file, usageLine, 0, 0, u.now().Unix()) // what is torn is not known
+	_ = file.Close()
+}
+
 // set writes down what a scan of the directory, begun at mark, found. It is a
 // hint: without it the next process scans again.
 func (u *usage) set(ctx context.Context, found, mark amount) {

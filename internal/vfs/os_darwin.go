@@ -15,8 +15,11 @@ const mark = 0
 
 // Open implements [FS].
 func (OS) Open(path string) (File, error) {
-	return open("open", path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	return opened(open("open", path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0))
 }
+
+// move moves a file and replaces nothing.
+func move(from, to string) error { return unix.RenamexNp(from, to, unix.RENAME_EXCL) }
 
 // ReadDir implements [FS].
 func (OS) ReadDir(path string) ([]string, error) { return readNames(path) }

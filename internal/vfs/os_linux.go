@@ -22,9 +22,14 @@ func (OS) Open(path string) (File, error) {
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK
 	file, err := open("open", path, flags|unix.O_NOATIME, 0)
 	if err != nil && os.IsPermission(err) {
-		return open("open", path, flags, 0)
+		file, err = open("open", path, flags, 0)
 	}
-	return file, err
+	return opened(file, err)
+}
+
+// move moves a file and replaces nothing.
+func move(from, to string) error {
+	return unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
 }
 
 // ReadDir implements [FS]. The system's own call spares the poller, as for

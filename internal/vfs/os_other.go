@@ -70,8 +70,14 @@ func (OS) Attr(string, []byte) (int, error) { return 0, errors.ErrUnsupported }
 // Rename implements [FS].
 func (OS) Rename(from, to string) error { return retry(func() error { return os.Rename(from, to) }) }
 
-// Link implements [FS].
-func (OS) Link(from, to string) error { return os.Link(from, to) }
+// Move implements [FS].
+func (OS) Move(from, to string) error {
+	err := os.Link(from, to)
+	if err == nil {
+		_ = retry(func() error { return os.Remove(from) }) // a second name, which is swept later
+	}
+	return err
+}
 
 // Remove implements [FS].
 func (OS) Remove(path string) error { return retry(func() error { return os.Remove(path) }) }

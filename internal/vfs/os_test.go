@@ -119,9 +119,12 @@ func TestNames(t *testing.T) {
 	dir := t.TempDir()
 	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "a", "b", "to")
 	ok(t, os.WriteFile(from, []byte("from"), 0o600), vfs.OS{}.MkdirAll(filepath.Dir(to)), vfs.OS{}.MkdirAll(filepath.Dir(to)))
-	ok(t, vfs.OS{}.Link(from, to))
-	if err := (vfs.OS{}).Link(from, to); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("Link to a taken name: %v, want %v", err, fs.ErrExist)
+	ok(t, vfs.OS{}.Move(from, to), os.WriteFile(from, []byte("another"), 0o600))
+	if err := (vfs.OS{}).Move(from, to); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("Move to a taken name: %v, want %v", err, fs.ErrExist)
+	}
+	if body, err := os.ReadFile(to); string(body) != "from" || err != nil {
+		t.Errorf("after Move: %q and error %v", body, err)
 	}
 	ok(t, os.WriteFile(from+"2", []byte("second"), 0o600), vfs.OS{}.Rename(from+"2", to), vfs.OS{}.SyncDir(filepath.Dir(to)))
 	if body, err := os.ReadFile(to); string(body) != "second" || err != nil {
@@ -150,7 +153,7 @@ func TestErrors(t *testing.T) {
 		"shared": second(fsys.OpenShared(path)),
 		"stat":   second(fsys.Stat(path)),
 		"rename": fsys.Rename(path, path+"2"),
-		"link":   fsys.Link(path, path+"2"),
+		"move":   fsys.Move(path, path+"2"),
 		"remove": fsys.Remove(path),
 		"list":   second(fsys.ReadDir(path)),
 	} {

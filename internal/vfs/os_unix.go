@@ -44,7 +44,7 @@ func again[T any](call func() (T, error)) (T, error) {
 	}
 }
 
-func open(op, path string, flags int, mode uint32) (File, error) {
+func open(op, path string, flags int, mode uint32) (*osFile, error) {
 	fd, err := again(func() (int, error) { return unix.Open(path, flags|unix.O_CLOEXEC, mode) })
 	if err != nil {
 		return nil, pathError(op, path, err)
@@ -52,14 +52,27 @@ func open(op, path string, flags int, mode uint32) (File, error) {
 	return &osFile{fd: fd, path: path}, nil
 }
 
+// opened returns an open file as what the interface has, or nil.
+func opened(file *osFile, err error) (File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return file, nil
+}
+
 // Create implements [FS].
 func (OS) Create(path string) (File, error) {
-	return open("create", path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o644|mark)
+	file, err := open("create", path, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o644|mark)
+	if err != nil {
+		return nil, err
+	}
+	file.made = true
+	return file, nil
 }
 
 // OpenShared implements [FS].
 func (OS) OpenShared(path string) (File, error) {
-	return open("open", path, unix.O_RDWR|unix.O_CREAT, 0o644)
+	return opened(open("open", path, unix.O_RDWR|unix.O_CREAT, 0o644))
 }
 
 // Stat implements [FS].
@@ -92,11 +105,24 @@ func (OS) Rename(from, to string) error {
 	return nil
 }
 
-// Link implements [FS]. A file system without links answers EPERM.
-func (OS) Link(from, to string) error {
+// Move implements [FS]. A file system that cannot move without replacing, such
+// as NFS, answers EINVAL, and one without links EPERM.
+func (OS) Move(from, to string) error { return moveBy(move, from, to) }
+
+func moveBy(move func(from, to string) error, from, to string) error {
+	switch err := move(from, to); err {
+	case nil:
+		return nil
+	case unix.EINVAL, unix.ENOSYS, unix.ENOTSUP:
+	default:
+		return &os.LinkError{Op: "move", Old: from, New: to, Err: err}
+	}
 	err := os.Link(from, to)
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOTSUP) {
 		return errors.ErrUnsupported
+	}
+	if err == nil {
+		_ = os.Remove(from) // a second name, which is swept later
 	}
 	return err
 }
@@ -104,8 +130,13 @@ func (OS) Link(from, to string) error {
 // Remove implements [FS].
 func (OS) Remove(path string) error { return os.Remove(path) }
 
-// MkdirAll implements [FS].
-func (OS) MkdirAll(path string) error { return os.MkdirAll(path, 0o700) }
+// MkdirAll implements [FS]. Mostly the parent is there.
+func (OS) MkdirAll(path string) error {
+	if unix.Mkdir(path, 0o700) == nil {
+		return nil
+	}
+	return os.MkdirAll(path, 0o700)
+}
 
 // SyncDir implements [FS].
 func (OS) SyncDir(path string) error {
@@ -121,6 +152,7 @@ func (OS) SyncDir(path string) error {
 type osFile struct {
 	fd   int
 	path string
+	made bool // by Create
 }
 
 func (f *osFile) Read(b []byte) (int, error) {
@@ -205,9 +237,11 @@ func (f *osFile) SetAttr(value []byte) error {
 }
 
 func (f *osFile) Freeze() error {
-	var st unix.Stat_t
-	if err := unix.Fstat(f.fd, &st); err != nil {
-		return pathError("chmod", f.path, err)
+	st := unix.Stat_t{Mode: mark}
+	if !f.made {
+		if err := unix.Fstat(f.fd, &st); err != nil {
+			return pathError("chmod", f.path, err)
+		}
 	}
 	return pathError("chmod", f.path, unix.Fchmod(f.fd, uint32(st.Mode)&mark|0o444))
 }

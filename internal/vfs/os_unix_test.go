@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,6 +32,35 @@ func TestFreeze(t *testing.T) {
 	}
 }
 
+func TestFreezeNew(t *testing.T) {
+	path := in(t, "new")
+	file, err := vfs.OS{}.Create(path)
+	ok(t, err, file.Freeze(), file.Close())
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o444 || !stat(t, path).Frozen || stat(t, path).Marked != (runtime.GOOS == "linux") {
+		t.Errorf("mode %v and error %v: %+v", info.Mode(), err, stat(t, path))
+	}
+}
+
+// TestMoveByLinks is about file systems that cannot move without replacing.
+func TestMoveByLinks(t *testing.T) {
+	for _, errno := range []syscall.Errno{unix.EINVAL, unix.ENOSYS, unix.ENOTSUP} {
+		cannot := func(string, string) error { return errno }
+		from := create(t, "body")
+		ok(t, vfs.MoveBy(cannot, from, from+"2"))
+		if body, err := os.ReadFile(from + "2"); string(body) != "body" || err != nil {
+			t.Errorf("%v: %q and error %v", errno, body, err)
+		}
+		if _, err := os.Stat(from); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%v: what was moved is still there (%v)", errno, err)
+		}
+		other := create(t, "other")
+		if err := vfs.MoveBy(cannot, other, from+"2"); !errors.Is(err, fs.ErrExist) {
+			t.Errorf("%v: to a taken name: %v, want %v", errno, err, fs.ErrExist)
+		}
+	}
+}
+
 func TestModes(t *testing.T) {
 	dir := in(t, filepath.Join("a", "b"))
 	ok(t, vfs.OS{}.MkdirAll(dir))
@@ -43,7 +73,7 @@ func TestModes(t *testing.T) {
 
 func TestInode(t *testing.T) {
 	path := create(t, "body")
-	ok(t, vfs.OS{}.Link(path, path+"2"))
+	ok(t, os.Link(path, path+"2"))
 	one, two := stat(t, path), stat(t, path+"2")
 	if one.ID == 0 || one.ID != two.ID || one.Changed == 0 {
 		t.Errorf("two names of a file: %+v and %+v", one, two)

@@ -42,9 +42,10 @@ type FS interface {
 	Attr(path string, buf []byte) (int, error)
 	// Rename puts the file from in the place of to, atomically.
 	Rename(from, to string) error
-	// Link gives the file from the second name to; a taken name is fs.ErrExist.
-	// A system without links returns errors.ErrUnsupported.
-	Link(from, to string) error
+	// Move gives the file from the name to in place of its own, atomically as far
+	// as to is concerned; a taken name is fs.ErrExist. A system that can do that
+	// neither at once nor with links returns errors.ErrUnsupported.
+	Move(from, to string) error
 	// Remove deletes a file, or a directory that is empty.
 	Remove(path string) error
 	// MkdirAll makes a directory and its parents, each only for this user.

@@ -101,12 +101,12 @@ func (f *FS) Rename(from, to string) error {
 	return f.fs.Rename(from, to)
 }
 
-// Link implements [vfs.FS].
-func (f *FS) Link(from, to string) error {
-	if err := f.ask("link", to); err != nil {
+// Move implements [vfs.FS].
+func (f *FS) Move(from, to string) error {
+	if err := f.ask("move", to); err != nil {
 		return err
 	}
-	return f.fs.Link(from, to)
+	return f.fs.Move(from, to)
 }
 
 func (f *FS) do(op, path string, do func(string) error) error {

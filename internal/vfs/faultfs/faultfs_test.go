@@ -38,11 +38,11 @@ func everything(fsys vfs.FS, dir string) (map[string]error, error) {
 	_, errs["stat"] = fsys.Stat(path)
 	_, errs["attr"] = fsys.Attr(path, buf)
 	errs["mkdirall"] = fsys.MkdirAll(filepath.Join(dir, "dir"))
-	errs["link"] = fsys.Link(path, filepath.Join(dir, "linked"))
-	errs["rename"] = fsys.Rename(path, filepath.Join(dir, "renamed"))
+	errs["move"] = fsys.Move(path, filepath.Join(dir, "moved"))
+	errs["rename"] = fsys.Rename(filepath.Join(dir, "moved"), filepath.Join(dir, "renamed"))
 	_, errs["readdir"] = fsys.ReadDir(dir)
 	errs["syncdir"] = fsys.SyncDir(dir)
-	errs["remove"] = fsys.Remove(filepath.Join(dir, "linked"))
+	errs["remove"] = fsys.Remove(filepath.Join(dir, "dir"))
 	shared, err := fsys.OpenShared(filepath.Join(dir, "shared"))
 	if err != nil {
 		return errs, err
@@ -75,7 +75,7 @@ func TestEachCallIsAsked(t *testing.T) {
 	}
 	want := []string{
 		"create", "write", "setattr", "sync", "freeze", "setaccessed", "stat", "attr", "close",
-		"stat", "attr", "mkdirall", "link", "rename", "readdir", "syncdir", "remove",
+		"stat", "attr", "mkdirall", "move", "rename", "readdir", "syncdir", "remove",
 		"openshared", "write", "read", "open", "read", "close", "close",
 	}
 	if err != nil || !slices.Equal(ops, want) {

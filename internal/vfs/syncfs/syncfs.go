@@ -237,8 +237,8 @@ func (f *FS) rename(from, to string) error {
 	return nil
 }
 
-// Link implements [vfs.FS].
-func (f *FS) Link(from, to string) error {
+// Move implements [vfs.FS].
+func (f *FS) Move(from, to string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n, err := f.find(from)
@@ -249,15 +249,15 @@ func (f *FS) Link(from, to string) error {
 	}
 	switch {
 	case err != nil:
-	case n.dir:
-		return errors.ErrUnsupported
 	case dir.names.now[name] != nil:
 		err = syscall.EEXIST
 	}
 	if err != nil {
-		return &os.LinkError{Op: "link", Old: from, New: to, Err: err}
+		return &os.LinkError{Op: "move", Old: from, New: to, Err: err}
 	}
+	oldDir, oldName, _ := f.parent(from) // found above
 	f.set(dir, name, n)
+	f.set(oldDir, oldName, nil)
 	n.changed = f.tick()
 	return nil
 }

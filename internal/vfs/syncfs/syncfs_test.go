@@ -182,14 +182,18 @@ func TestNames(t *testing.T) {
 		from, sub := filepath.Join(dir, "from"), filepath.Join(dir, "a", "b")
 		to := filepath.Join(sub, "to")
 		create(t, fsys, from, "from")
-		ok(t, fsys.MkdirAll(sub), fsys.MkdirAll(sub), fsys.Link(from, to), fsys.SyncDir(sub))
+		ok(t, fsys.MkdirAll(sub), fsys.MkdirAll(sub), fsys.Move(from, to), fsys.SyncDir(sub))
 		opened, err := fsys.Open(to)
 		ok(t, err)
+		if _, err := fsys.Stat(from); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Stat of what was moved: %v", err)
+		}
+		create(t, fsys, from, "another")
 		create(t, fsys, from+"2", "second")
 		ok(t, fsys.Rename(from+"2", to), fsys.Rename(to, to))
 		body, err := io.ReadAll(opened)
 		ok(t, err, opened.Close())
-		if got := read(t, fsys, to); got != "second" || string(body) != "from" || read(t, fsys, from) != "from" {
+		if got := read(t, fsys, to); got != "second" || string(body) != "from" || read(t, fsys, from) != "another" {
 			t.Errorf("after Rename the name is of %q, the open file %q", got, body)
 		}
 		names, err := fsys.ReadDir(dir)
@@ -220,13 +224,13 @@ func TestRefusals(t *testing.T) {
 			"stat":                     {second(fsys.Stat(none)), fs.ErrNotExist},
 			"rename":                   {fsys.Rename(none, file), fs.ErrNotExist},
 			"rename to nowhere":        {fsys.Rename(file, none), fs.ErrNotExist},
-			"link":                     {fsys.Link(none, file), fs.ErrNotExist},
-			"link to nowhere":          {fsys.Link(file, none), fs.ErrNotExist},
+			"move":                     {fsys.Move(none, file), fs.ErrNotExist},
+			"move to nowhere":          {fsys.Move(file, none), fs.ErrNotExist},
 			"remove":                   {fsys.Remove(none), fs.ErrNotExist},
 			"list":                     {second(fsys.ReadDir(none)), fs.ErrNotExist},
 			"syncdir":                  {fsys.SyncDir(none), fs.ErrNotExist},
 			"create of what is there":  {second(fsys.Create(file)), fs.ErrExist},
-			"link to what is there":    {fsys.Link(file, file+"2"), fs.ErrExist},
+			"move to what is there":    {fsys.Move(file, file+"2"), fs.ErrExist},
 			"mkdir through a file":     {fsys.MkdirAll(filepath.Join(file, "dir")), syscall.ENOTDIR},
 			"mkdir of a file":          {fsys.MkdirAll(file), syscall.ENOTDIR},
 			"open through a file":      {second(fsys.Open(filepath.Join(file, "x"))), syscall.ENOTDIR},
@@ -237,7 +241,6 @@ func TestRefusals(t *testing.T) {
 			"rename over a directory":  {fsys.Rename(file, sub), syscall.EISDIR},
 			"rename of a directory":    {fsys.Rename(sub, file), syscall.ENOTDIR},
 			"rename over a full one":   {fsys.Rename(filepath.Join(sub, "full"), sub), syscall.ENOTEMPTY},
-			"link of a directory":      {fsys.Link(sub, sub+"2"), errors.ErrUnsupported},
 			"remove of a full one":     {fsys.Remove(sub), syscall.ENOTEMPTY},
 		} {
 			var one *fs.PathError
