@@ -21,6 +21,9 @@ const (
 	// densest is how many bytes of body one byte of zstd can stand for: a block
 	// of 128 KiB that repeats one byte is 4 bytes.
 	densest = 32 << 10
+	// slack is room behind a body for which the decoder takes its quicker way,
+	// which copies more than is asked for.
+	slack = 16
 )
 
 // Coder writes and reads frames. The zero Coder is ready; its compressors are
@@ -89,7 +92,7 @@ func (c *Coder) open(f Frame, limit int64) (string, error) {
 	case size > int64(len(f.payload))*densest:
 		return "", damaged("%d bytes cannot stand for %d", len(f.payload), size)
 	}
-	body, err := c.decoder().DecodeAll(bytesOf(f.payload), make([]byte, 0, size))
+	body, err := c.decoder().DecodeAll(bytesOf(f.payload), make([]byte, 0, size+slack))
 	if err != nil {
 		return "", damaged("its body cannot be decompressed: %v", err)
 	}
@@ -100,7 +103,9 @@ func (c *Coder) open(f Frame, limit int64) (string, error) {
 func (c *Coder) encoder() *zstd.Encoder {
 	c.writer.Do(func() {
 		c.zip, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false),
-			zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)), zstd.WithLowerEncoderMem(true))
+			zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)), zstd.WithLowerEncoderMem(true),
+			// What Go makes is 15 % longer by it, and is taken apart in half of the time.
+			zstd.WithNoEntropyCompression(true))
 	})
 	return c.zip
 }
