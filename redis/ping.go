@@ -4,10 +4,24 @@ package redis
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 )
+
+// Connect makes n connections, or as many as there may be, for operations that
+// are going to run at the same time: none of them has to wait for its own then.
+// What fails is not told, since the first operation tells it.
+func (c *Cache) Connect(ctx context.Context, n int) {
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			_ = c.await(ctx, "ping", func(ctx context.Context) error { return c.client.Ping(ctx).Err() })
+		})
+	}
+	all.Wait()
+}
 
 // Ping implements [interfaces.Pinger]: it reads and writes a name of its own,
 // so that it finds a server which takes no writes too: a replica, a full one,

@@ -21,18 +21,31 @@ import (
 //
 // Callers that get one key at the same time share one fetch beyond layer 0.
 func (s *Stack) Get(ctx context.Context, key interfaces.Key) (interfaces.Entry, error) {
+	if s == nil || s.observer != nil || s.closed.Load() {
+		return s.getTold(ctx, key)
+	}
+	// A hit of layer 0 is to cost what it costs there: nothing is asked, such as
+	// the context's end, that a tier asks itself.
+	landed := s.flights.landings(&key)
+	entry, err := s.first.Get(ctx, key)
+	if err != nil {
+		return s.getFar(ctx, key, err, landed, time.Time{})
+	}
+	return entry, nil
+}
+
+// getTold is Get with an observer, or of a Stack that cannot be used.
+func (s *Stack) getTold(ctx context.Context, key interfaces.Key) (interfaces.Entry, error) {
 	if err := s.check(ctx); err != nil {
 		return interfaces.Entry{}, err
 	}
 	landed, start := s.flights.landings(&key), s.begin()
-	entry, err := s.layers[0].Tier.Get(ctx, key)
+	entry, err := s.first.Get(ctx, key)
 	if err != nil {
 		return s.getFar(ctx, key, err, landed, start)
 	}
-	if s.observer != nil {
-		s.tellHit(OpGet, s.layers[0].Name, &key, &entry.Head, start)
-		s.tellHit(OpGet, "", &key, &entry.Head, start)
-	}
+	s.tellHit(OpGet, s.layers[0].Name, &key, &entry.Head, start)
+	s.tellHit(OpGet, "", &key, &entry.Head, start)
 	return entry, nil
 }
 

@@ -4,6 +4,7 @@ package tiers
 
 import (
 	"context"
+	"sync"
 
 	"github.com/tiercecache/tierce/interfaces"
 )
@@ -18,12 +19,24 @@ import (
 // error: whoever wants it asks for himself. Prefetch fails only if the Stack is
 // closed or the context ends.
 func (s *Stack) Prefetch(ctx context.Context, keys []interfaces.Key) error {
+	return s.BeginPrefetch(ctx, keys)()
+}
+
+// BeginPrefetch is Prefetch in two parts: from its return on a Get or Path of one
+// of keys waits for what it returns, which fetches and must be called.
+func (s *Stack) BeginPrefetch(ctx context.Context, keys []interfaces.Key) (fetch func() error) {
 	if err := s.check(ctx); err != nil {
-		return err
+		return func() error { return err }
 	}
 	b := ahead{stack: s, wanted: make([]wanted, 0, len(keys))}
-	defer b.land()
 	missing := b.begin(ctx, keys)
+	return func() error { return b.fetch(ctx, missing) }
+}
+
+// fetch asks the far layers for missing.
+func (b *ahead) fetch(ctx context.Context, missing []*wanted) error {
+	defer b.land()
+	s := b.stack
 	for i := s.far; i < len(s.layers) && len(missing) > 0; i++ {
 		var err error
 		if missing, err = b.layer(ctx, i, missing); err != nil {
@@ -36,6 +49,26 @@ func (s *Stack) Prefetch(ctx context.Context, keys []interfaces.Key) error {
 		}
 	}
 	return nil
+}
+
+// connecter is a tier that can make connections before they are needed.
+type connecter interface {
+	Connect(ctx context.Context, n int)
+}
+
+// Connect has the far layers make n connections, so that n calls of Prefetch at
+// the same time do not each wait for one. What fails is told by those.
+func (s *Stack) Connect(ctx context.Context, n int) {
+	if s.check(ctx) != nil {
+		return
+	}
+	var all sync.WaitGroup
+	for _, l := range s.layers[s.nears():] {
+		if tier, ok := l.Tier.(connecter); ok {
+			all.Go(func() { tier.Connect(ctx, n) })
+		}
+	}
+	all.Wait()
 }
 
 // ahead is a Prefetch under way.

@@ -70,9 +70,10 @@ const (
 // many goroutines at the same time.
 type Stack struct {
 	layers   []Layer
-	pathers  []pather // those of layers that have paths, in order
-	decider  int      // place of the layer that decides an Insert, below 0 if none
-	far      int      // place of the first far layer, which there may not be
+	first    interfaces.Cache // the tier of layer 0
+	pathers  []pather         // those of layers that have paths, in order
+	decider  int              // place of the layer that decides an Insert, below 0 if none
+	far      int              // place of the first far layer, which there may not be
 	verifier func(interfaces.Key, interfaces.Entry) (interfaces.Entry, error)
 	observer Observer
 	timed    bool
@@ -124,6 +125,7 @@ func New(opts Options, layers ...Layer) (*Stack, error) {
 	if s.drain == 0 {
 		s.drain = DefaultDrainTimeout
 	}
+	s.first = s.layers[0].Tier
 	s.pathers, s.decider, s.verifier = pathersOf(s.layers), deciderOf(s.layers), opts.Verify
 	s.far = farOf(s.pathers)
 	for _, l := range s.layers {

@@ -4,6 +4,7 @@ package gocacheprog
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,10 +25,13 @@ const (
 	// given up if it takes too long.
 	quick = 250 * time.Millisecond
 	slow  = 500 * time.Millisecond
-	// batchesAhead is how many batches are under way at the same time. Most wait
-	// for the network: 48 MiB of outputs, compressed to a third, are fetched in one
-	// round trip, and some of a tier's connections are left for others.
+	// batchesAhead is how many batches are under way at the same time, at most. Most
+	// wait for the network: 48 MiB of outputs, compressed to a third, are fetched in
+	// one round trip, and some of a tier's connections are left for others.
 	batchesAhead = 12
+	// distant is how long the manifest takes of a server so far away that
+	// connections are made meanwhile.
+	distant = 2 * time.Millisecond
 	// newCode is how many unknown actions in a row must be missing until most
 	// of those that follow are taken to be missing too, and tryAgain how many of
 	// them are asked for all the same: every so manieth.
@@ -39,7 +43,8 @@ const (
 type prefetcher interface {
 	interfaces.Cache
 
-	Prefetch(ctx context.Context, keys []interfaces.Key) error
+	BeginPrefetch(ctx context.Context, keys []interfaces.Key) (fetch func() error)
+	Connect(ctx context.Context, n int)
 	Newest(ctx context.Context, key interfaces.Key) (interfaces.Entry, error)
 }
 
@@ -52,9 +57,14 @@ type forecast struct {
 	stop  context.CancelFunc
 	work  sync.WaitGroup // what fetches ahead
 
-	read     chan struct{}             // closed when the manifest was looked for
+	needed   func()                    // tells that something is not near; once
+	read     chan struct{}             // closed when the manifest was looked for, and the first batches were begun
 	expected []action                  // of the manifest; not to be read before
 	known    map[interfaces.Key]action // expected, by record; nil if there is no manifest
+
+	queue sync.Mutex // held while a batch is begun
+	left  []action   // guarded by queue: expected, and not begun
+	limit int64      // guarded by queue: of the next batch, in bytes
 
 	missing atomic.Int64 // actions that were not expected and not there either, since one was
 	spared  atomic.Int64 // actions that might have been taken to be nowhere
@@ -73,12 +83,33 @@ func foresee(ctx context.Context, cache interfaces.Cache, key interfaces.Key) *f
 	}
 	f := &forecast{cache: far, key: key, read: make(chan struct{}), place: make(map[interfaces.Key]int)}
 	ctx, f.stop = context.WithCancel(ctx)
+	away, needed := context.WithCancel(ctx)
+	f.needed = needed
+	f.work.Go(func() { f.connect(ctx, away.Done()) })
 	f.work.Go(func() {
+		began := time.Now()
 		f.load(ctx)
+		f.fetch(ctx, time.Since(began))
 		close(f.read)
-		f.fetch(ctx)
 	})
 	return f
+}
+
+// connect makes connections while the manifest is on its way, if that takes long
+// and something is away.
+func (f *forecast) connect(ctx context.Context, away <-chan struct{}) {
+	select {
+	case <-away:
+	case <-f.read:
+		return
+	}
+	timer := time.NewTimer(distant)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		f.cache.Connect(ctx, batchesAhead)
+	case <-f.read:
+	}
 }
 
 // load reads the manifest that was left last. One that is damaged is none.
@@ -104,26 +135,47 @@ func (f *forecast) load(ctx context.Context) {
 	}
 }
 
-// fetch fetches all that is expected, in that order.
-func (f *forecast) fetch(ctx context.Context) {
-	var mu sync.Mutex
-	left, limit := f.expected, int64(firstBatch)
-	next := func(took time.Duration) (keys []interfaces.Key) {
-		mu.Lock()
-		defer mu.Unlock()
-		keys, left = batch(left, limit)
-		limit = pace(limit, took)
-		return keys
-	}
-	for range batchesAhead {
+// fetch begins to fetch all that is expected, in that order. The manifest took so
+// long.
+func (f *forecast) fetch(ctx context.Context, took time.Duration) {
+	f.left, f.limit = f.expected, firstBatch
+	for range atOnce(took) {
+		fetch := f.begin(ctx, 0)
+		if fetch == nil {
+			return
+		}
 		f.work.Go(func() {
-			for keys := next(0); len(keys) > 0 && ctx.Err() == nil; {
+			for fetch != nil {
 				began := time.Now()
-				_ = f.cache.Prefetch(ctx, keys) // told to the stack's observer
-				keys = next(time.Since(began))
+				_ = fetch() // told to the stack's observer
+				if ctx.Err() != nil {
+					return
+				}
+				fetch = f.begin(ctx, time.Since(began))
 			}
 		})
 	}
+}
+
+// atOnce returns how many batches are to be under way when the manifest took so
+// long: no more than are needed to wait for none, since those that come
+// together come later than one after the other would.
+func atOnce(took time.Duration) int {
+	return min(runtime.NumCPU()+1+int(took/(2*time.Millisecond)), batchesAhead)
+}
+
+// begin begins the next batch, after one that took so long, and returns what
+// fetches it; nil if there is none left.
+func (f *forecast) begin(ctx context.Context, took time.Duration) (fetch func() error) {
+	f.queue.Lock()
+	defer f.queue.Unlock()
+	var keys []interfaces.Key
+	keys, f.left = batch(f.left, f.limit)
+	f.limit = pace(f.limit, took)
+	if len(keys) == 0 {
+		return nil
+	}
+	return f.cache.BeginPrefetch(ctx, keys)
 }
 
 // pace returns how long the next batch may be, in bytes, after one of limit that
@@ -158,13 +210,17 @@ func (f *forecast) await(ctx context.Context, record interfaces.Key) bool {
 	if f == nil {
 		return true
 	}
+	f.needed()
 	select {
 	case <-f.read:
 	case <-ctx.Done():
 		return true
 	}
 	if a, ok := f.known[record]; ok {
-		_ = f.cache.Prefetch(ctx, []interfaces.Key{a.record, a.output}) // nothing if it is under way
+		f.queue.Lock() // not while a batch is begun, which may have it
+		fetch := f.cache.BeginPrefetch(ctx, []interfaces.Key{a.record, a.output})
+		f.queue.Unlock()
+		_ = fetch() // nothing if it is under way
 		return true
 	}
 	return f.known == nil || f.missing.Load() < newCode || f.spared.Add(1)%tryAgain == 0

@@ -181,6 +181,20 @@ func (c *Cache) Consistency() interfaces.Consistency {
 	return interfaces.ConsistencyOf(c.tier)
 }
 
+// Connect has the tier make n connections ahead, if it can: nobody waits for
+// them, and that they fail is told by the first operation.
+func (c *Cache) Connect(ctx context.Context, n int) {
+	tier, ok := c.tier.(interface {
+		Connect(ctx context.Context, n int)
+	})
+	if !ok || c.check(ctx) != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
+	defer cancel()
+	tier.Connect(ctx, min(n, c.opts.Concurrency))
+}
+
 // Close closes the tier, for which it waits no longer than Timeout. A second
 // Close does nothing.
 func (c *Cache) Close() error {
