@@ -72,9 +72,7 @@ func (c *Cache) create() error {
 		_, _ = file.Write([]byte(text))
 		_ = file.Close()
 	}
-	if empty {
-		c.usage.begin()
-	}
+	c.usage.fresh = empty
 	return nil
 }
 

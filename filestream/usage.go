@@ -23,6 +23,7 @@ type usage struct {
 	path, lock string
 	now        func() time.Time
 	changes    *changes // written down under the same lock
+	fresh      bool     // this process has made the directory: what no file tells is nothing
 
 	// floor is the size up to which evicting again is in vain: the last
 	// eviction had to keep so much. fileFloor is the same for the number.
@@ -96,7 +97,7 @@ func (u *usage) total() (amount, bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !u.asked {
-		u.base, u.known = u.read()
+		u.base, u.known, _ = u.know()
 		u.asked = true
 	}
 	return u.base.plus(u.pending).floored(), u.known
@@ -149,17 +150,6 @@ func (u *usage) plusPending(r record, known bool) (record, bool) {
 	return r, known
 }
 
-// begin writes down that there is nothing yet, in a new directory, unless another
-// process has. Without it somebody looks at all files to find that out.
-func (u *usage) begin() {
-	file, err := u.fs.Create(u.path)
-	if err != nil {
-		return
-	}
-	_, _ = fmt.Fprintf(file, usageLine, 0, 0, u.now().Unix()) // what is torn is not known
-	_ = file.Close()
-}
-
 // set writes down what a scan of the directory, begun at mark, found. It is a
 // hint: without it the next process scans again.
 func (u *usage) set(ctx context.Context, found, mark amount) {
@@ -209,12 +199,27 @@ func (u *usage) rewrite(change func(record, bool) (record, bool)) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.asked = true
-	u.base, u.known = change(u.read())
+	r, known, first := u.know()
+	u.base, u.known = change(r, known)
 	u.pending = amount{}
 	if !u.known {
 		return nil
 	}
-	return u.write()
+	err := u.write()
+	if !first {
+		return err
+	}
+	u.fresh, u.known = false, err == nil // what was never told stays unknown, as without this
+	return nil
+}
+
+// know returns what the file says. Of a directory that is new to everybody that is
+// nothing, for the first time.
+func (u *usage) know() (r record, known, first bool) {
+	if r, known = u.read(); known || !u.fresh {
+		return r, known, false
+	}
+	return record{scanned: u.now().Unix()}, true, true
 }
 
 // hint makes nothing of an error that means that there is no place for hints: a

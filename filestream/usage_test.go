@@ -262,3 +262,33 @@ func FuzzUsage(f *testing.F) {
 		}
 	})
 }
+
+// TestNewDirectory: in a directory that a cache has made nobody needs to look at
+// the files to know how much there is.
+func TestNewDirectory(t *testing.T) {
+	dir := t.TempDir()
+	looks := 0
+	open := func() *filestream.Cache {
+		return openOn(t, dir, filestream.Options{MaxBytes: 1 << 30}, faultfs.New(vfs.OS{}, func(call faultfs.Call) error {
+			if call.Op == "readdir" && strings.HasPrefix(call.Path, filepath.Join(dir, "entries")) {
+				looks++
+			}
+			return nil
+		}))
+	}
+	for i := range 2 {
+		c := open()
+		put(t, c, fmt.Sprint("key ", i), blocks(1, "n"))
+		c.Wait()
+		if total, known := c.Total(); total != int64(i+1)*4096 || !known || looks > 0 {
+			t.Errorf("process %d: %d bytes, known is %t, after %d looks at the files", i, total, known, looks)
+		}
+		mustDo(t, c.Close())
+	}
+	mustDo(t, os.Remove(filepath.Join(dir, "state", "usage")))
+	c := open()
+	put(t, c, "key 2", blocks(1, "n"))
+	if c.Wait(); looks == 0 {
+		t.Error("nobody looked at the files of a directory of which nothing is known")
+	}
+}
