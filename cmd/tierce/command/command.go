@@ -131,7 +131,7 @@ func (a *app) root() *cli.Command {
 			text("memory-max-bytes", "cap of the memory tier, such as 256MiB (TIERCE_MEMORY_MAX_BYTES)", &a.flags.MemoryMaxBytes),
 		},
 		Commands: []*cli.Command{
-			a.runCommand(), a.execCommand(), a.explainCommand(), a.goCommand(), a.statsCommand(), a.gcCommand(), a.clearCommand(),
+			a.runCommand(), a.execCommand(), a.explainCommand(), a.dumpCommand(), a.goCommand(), a.statsCommand(), a.gcCommand(), a.clearCommand(),
 			a.verifyCommand(), a.pingCommand(), a.configCommand(), a.versionCommand(),
 		},
 		Action: func(_ context.Context, cmd *cli.Command) error {

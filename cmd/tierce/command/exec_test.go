@@ -130,8 +130,8 @@ func TestExecStatistics(t *testing.T) {
 		}
 	}
 	above, err := ledger.Sum(t.Context(), report)
-	if err != nil || above.Hits != 1 || above.Puts != 1 || above.SecondsSaved < 0.01 {
-		t.Errorf("for the run above: %+v and %v, want a hit that saved what it took", above, err)
+	if err != nil || above.Hits != 1 || above.Puts != 2 || above.SecondsSaved < 0.01 {
+		t.Errorf("for the run above: %+v and %v, want a result with its note, and a hit that saved what it took", above, err)
 	}
 	_, stdout, _ := tierce(t, "stats", "--json")
 	var sum ledger.Line
