@@ -163,7 +163,7 @@ func (s execSummary) lines(failed, all bool) (lines []string) {
 	for _, difference := range s.Differences {
 		lines = append(lines, "not what is recorded: "+difference)
 	}
-	lines = append(lines, traceLines(s.Trace)...)
+	lines = append(lines, traceLines(s.Trace, all)...)
 	switch {
 	case len(lines) > 0 || !all:
 	case s.Outcome == "checked":

@@ -30,6 +30,8 @@ var (
 
 	ShellWord = shellWord
 	PatternOf = patternOf
+
+	TraceLines = traceLines
 )
 
 // Environ is an environment as os/exec takes it.

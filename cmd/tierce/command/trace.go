@@ -9,33 +9,42 @@ import (
 	"github.com/tiercecache/tierce/frontend/execcache"
 )
 
+// someOf is how many flags of a kind are advised, unless all are asked for.
+const someOf = 20
+
 // traceLines are the sentences about a trace, with the flags that would name what
-// it found.
-func traceLines(t *execcache.Trace) (lines []string) {
+// it found: some of them, or all.
+func traceLines(t *execcache.Trace, all bool) (lines []string) {
 	if t == nil {
 		return nil
 	}
-	if len(t.Undeclared) > 0 {
-		lines = append(lines, "it read what is not named; add"+flagsFor("--in ", t.Undeclared, patternOf))
-	}
-	if len(t.Programs) > 0 {
-		lines = append(lines, "it ran programs that are not named; where they may change add"+flagsFor("--tool ", t.Programs, strings.Clone))
-	}
-	if len(t.Elsewhere) > 0 {
-		lines = append(lines, "it read outside the working folder; where that may change add"+flagsFor("--form file=", t.Elsewhere, strings.Clone))
+	for _, found := range []struct {
+		paths    []string
+		sentence string
+		flag     string
+		as       func(string) string
+	}{
+		{t.Undeclared, "it read what is not named; add", "--in ", patternOf},
+		{t.Programs, "it ran programs that are not named; where they may change add", "--tool ", strings.Clone},
+		{t.Elsewhere, "it read outside the working folder; where that may change add", "--form file=", strings.Clone},
+	} {
+		left := 0
+		if !all {
+			left = max(0, len(found.paths)-someOf)
+		}
+		for _, path := range found.paths[:len(found.paths)-left] {
+			found.sentence += " " + found.flag + shellWord(found.as(path))
+		}
+		if left > 0 {
+			found.sentence += fmt.Sprintf(" and %d more, which --summary text tells", left)
+		}
+		if len(found.paths) > 0 {
+			lines = append(lines, found.sentence)
+		}
 	}
 	return append(lines, fmt.Sprintf("traced: %s not named, %s not named, %s elsewhere, %d of the system",
 		count(int64(len(t.Undeclared)), "file", "files"), count(int64(len(t.Programs)), "program", "programs"),
 		count(int64(len(t.Elsewhere)), "file", "files"), len(t.System)))
-}
-
-// flagsFor returns a flag for each of some texts, as a shell takes it.
-func flagsFor(flag string, texts []string, as func(string) string) string {
-	var all strings.Builder
-	for _, text := range texts {
-		all.WriteString(" " + flag + shellWord(as(text)))
-	}
-	return all.String()
 }
 
 // patternOf returns the pattern of inputs that stands for one path.
