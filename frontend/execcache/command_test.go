@@ -3,10 +3,13 @@
 package execcache_test
 
 import (
+	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	cacheerr "github.com/tiercecache/tierce/errors"
@@ -85,7 +88,7 @@ func TestReplayStaysIn(t *testing.T) {
 // TestInputs: which files patterns stand for.
 func TestInputs(t *testing.T) {
 	p := newPlace(t, nil)
-	for _, name := range []string{"a.c", "src/b.c", "src/b.h", "src/deep/c.c", "src/deep/.hidden", "out.o", "lib/x/y", "odd/[a].c"} {
+	for _, name := range []string{"a.c", "src/b.c", "src/b.h", "src/z.h", "src/deep/c.c", "src/deep/.hidden", "out.o", "lib/x/y", "odd/[a].c"} {
 		p.write(name, name)
 	}
 	check(t, os.MkdirAll(p.path("empty"), 0o777))
@@ -94,15 +97,20 @@ func TestInputs(t *testing.T) {
 	check(t, os.Symlink("nowhere", p.path("src/gone")))
 	check(t, os.Symlink("..", p.path("src/deep/cycle")))
 	p.write(".tierce-X.tmp", "a file on its way")
-	const links = "src/a.c src/b.c src/b.h src/deep/.hidden src/deep/c.c src/deep/cycle src/gone src/x"
+	const links = "src/a.c src/b.c src/b.h src/deep/.hidden src/deep/c.c src/deep/cycle src/gone src/x src/z.h"
 	for pattern, want := range map[string]string{
 		"a.c":           "a.c",
 		"./a.c":         "a.c",
 		"*.c":           "a.c",
 		"**/*.c":        "a.c odd/[a].c src/a.c src/b.c src/deep/c.c",
-		"src/*.{c,h}":   "src/a.c src/b.c src/b.h",
+		"src/*.{c,h}":   "src/a.c src/b.c src/b.h src/z.h",
 		"src":           "lib/x/y " + links,
 		"src/":          "lib/x/y " + links,
+		"src/*":         "lib/x/y " + links,
+		"src/**":        "lib/x/y " + links,
+		"*":             "a.c lib/x/y odd/[a].c " + links,
+		"**/*":          "a.c lib/x/y odd/[a].c " + links,
+		"src/[d-z]*":    "lib/x/y " + links, // by the cycle
 		"src/x":         "lib/x/y src/x",
 		"src/x/y":       "src/x/y",
 		"src/deep/c.?":  "src/deep/c.c",
@@ -125,6 +133,43 @@ func TestInputs(t *testing.T) {
 		}
 		if text, ok := parts.Inputs["src/a.c"]; ok && text != parts.Inputs["a.c"] && parts.Inputs["a.c"] != "" {
 			t.Errorf("the link to a file counts as %q, want its content", text)
+		}
+	}
+}
+
+// TestOthersWork: files and folders that come and go while inputs are looked for
+// are in nobody's way.
+func TestOthersWork(t *testing.T) {
+	p := newPlace(t, nil)
+	p.write("in", "1")
+	done := make(chan struct{})
+	var other sync.WaitGroup
+	defer other.Wait()
+	defer close(done)
+	other.Go(func() {
+		for n := 0; ; n++ {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			dir := p.path(fmt.Sprint("folder", n%10))
+			_ = os.Mkdir(dir, 0o777)
+			_ = os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o644)
+			_ = os.Symlink("file", filepath.Join(dir, "link"))
+			_ = os.Symlink("..", filepath.Join(dir, "up"))
+			_ = os.RemoveAll(dir)
+		}
+	})
+	c := p.shell(":")
+	for n := range 300 {
+		c.Inputs = []string{"in", []string{".", "**", "**/*", "*/*"}[n%4]}
+		parts, err := p.recorder.Parts(t.Context(), c, nil)
+		if n%4 == 3 && err != nil && strings.Contains(err.Error(), "no such file, but") {
+			continue // there was none at this moment
+		}
+		if err != nil || parts.Inputs["in"] == "" {
+			t.Fatalf("%s: %v, %v", c.Inputs, parts.Inputs, err)
 		}
 	}
 }

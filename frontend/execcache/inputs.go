@@ -41,9 +41,12 @@ func openFolder(dir string) (folder, error) {
 
 func (f folder) join(name string) string { return filepath.Join(f.path, filepath.FromSlash(name)) }
 
-// outside returns err, or what it means if it is what the root says of a path
-// that leads outside: it has no name for that, but says it of "..".
-func (f folder) outside(kind, name string, err error) error {
+// refused returns err, or what it means if a path leads outside or is closed to
+// this user. The root has no name for the first, but says it of "..".
+func (f folder) refused(kind, name string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return &DeclarationError{Kind: kind, Name: name, Why: "this user is not allowed to: " + err.Error(), Do: "change the rights, or leave it out", Err: err}
+	}
 	_, above := f.Lstat("..")
 	if refusal, ok := errors.AsType[*fs.PathError](above); ok && errors.Is(err, refusal.Err) {
 		return &DeclarationError{Kind: kind, Name: name, Why: isOutside, Do: stayIn, Err: err}
@@ -75,15 +78,12 @@ func findInputs(dir folder, patterns, outputs []string) ([]input, error) {
 	for _, pattern := range patterns {
 		some := false
 		err := doublestar.GlobWalk(dir.FS(), pattern, func(name string, _ fs.DirEntry) error {
-			files, isFolder, err := f.match(name)
-			some = some || files
-			if err == nil && isFolder {
-				err = doublestar.SkipDir // all below is there
-			}
-			return err
+			file, err := f.match(name)
+			some = some || file
+			return err // never SkipDir: behind a folder that *, not **, matches it leaves out what stands beside
 		}, doublestar.WithNoFollow(), doublestar.WithFailOnIOErrors())
 		if err != nil {
-			return nil, dir.outside("input", pattern, err)
+			return nil, dir.refused("input", pattern, err)
 		}
 		if !some {
 			return nil, &DeclarationError{
@@ -98,15 +98,16 @@ func findInputs(dir folder, patterns, outputs []string) ([]input, error) {
 	return inputs, nil
 }
 
-// match adds what a pattern matches, and reports whether that is any file, and
-// whether it is a folder.
-func (f *finder) match(name string) (some, isFolder bool, err error) {
+// match adds what a pattern matches, and reports whether that is any file.
+func (f *finder) match(name string) (some bool, err error) {
+	if f.seen[name] {
+		return true, nil
+	}
 	info, err := f.Lstat(name)
 	if err != nil {
-		return false, false, err
+		return false, unlessGone(err)
 	}
-	some, err = f.add(name, info.Mode())
-	return some, info.IsDir(), err
+	return f.add(name, info.Mode())
 }
 
 // add adds what is at name, and reports whether that is any file.
@@ -130,6 +131,7 @@ func (f *finder) add(name string, mode fs.FileMode) (some bool, err error) {
 
 func (f *finder) addFolder(name string) (some bool, err error) {
 	entries, err := fs.ReadDir(f.FS(), name)
+	err = unlessGone(err)
 	for _, entry := range entries {
 		if err != nil {
 			break
@@ -150,10 +152,10 @@ func (f *finder) addLink(name string) (some bool, err error) {
 		f.found[name] = false
 	case err == nil:
 		f.found[name] = true
-		return f.addTarget(name)
+		return true, f.addTarget(name)
 	default:
-		if _, real := os.Stat(f.join(name)); !errors.Is(real, fs.ErrNotExist) {
-			return false, err
+		if _, real := os.Stat(f.join(name)); unlessGone(real) != nil || real == nil {
+			return false, unlessGone(err)
 		}
 		f.found[name] = true
 	}
@@ -161,25 +163,35 @@ func (f *finder) addLink(name string) (some bool, err error) {
 }
 
 // addTarget adds the folder that a link leads to, under its own name.
-func (f *finder) addTarget(link string) (some bool, err error) {
+func (f *finder) addTarget(link string) error {
 	top, err := filepath.EvalSymlinks(f.path)
 	if err != nil {
-		return false, err
+		return err
 	}
 	target, err := filepath.EvalSymlinks(f.join(link))
 	if err != nil {
-		return false, err
+		return unlessGone(err)
 	}
 	name, err := filepath.Rel(top, target)
-	if err != nil {
-		return false, err
+	if err == nil {
+		_, err = f.add(filepath.ToSlash(name), fs.ModeDir)
 	}
-	_, err = f.add(filepath.ToSlash(name), fs.ModeDir)
-	return true, err
+	return err
 }
 
-// readInputs fills in the digests of inputs, many at the same time.
-func readInputs(ctx context.Context, dir folder, inputs []input) error {
+// unlessGone returns nil if something is not there any more: others work in the
+// folder too. Of a link that went while it was followed, the root says that it has
+// too many levels.
+func unlessGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
+		return nil
+	}
+	return err
+}
+
+// readInputs returns the inputs that are still there, with their digests, read
+// many at the same time.
+func readInputs(ctx context.Context, dir folder, inputs []input) ([]input, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(2 * runtime.GOMAXPROCS(0))
 	for i := range inputs {
@@ -187,16 +199,19 @@ func readInputs(ctx context.Context, dir folder, inputs []input) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return dir.outside("input", inputs[i].name, inputs[i].read(dir))
+			return dir.refused("input", inputs[i].name, unlessGone(inputs[i].read(dir)))
 		})
 	}
-	return group.Wait()
+	err := group.Wait()
+	return slices.DeleteFunc(inputs, func(in input) bool { return in.digest == "" }), err
 }
 
 func (in *input) read(dir folder) (err error) {
 	if in.link {
 		text, err := dir.Readlink(in.name)
-		in.digest = "-> " + text
+		if err == nil {
+			in.digest = "-> " + text
+		}
 		return err
 	}
 	file, err := dir.OpenFile(in.name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // who opens a named pipe waits for its writer
@@ -212,7 +227,7 @@ func (in *input) read(dir folder) (err error) {
 		return &DeclarationError{Kind: "input", Name: in.name, Why: "it is no regular file", Do: "name files and folders"}
 	}
 	in.fresh = in.info.ModTime().After(now.Add(-racy))
-	if in.digest, err = digestOf(file); executable(in.info) {
+	if in.digest, err = digestOf(file); err == nil && executable(in.info) {
 		in.digest += "+x"
 	}
 	return err

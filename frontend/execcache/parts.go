@@ -85,7 +85,7 @@ func (j *job) readInputs(ctx context.Context) (err error) {
 	if j.inputs, err = findInputs(j.folder, j.command.Inputs, j.command.Outputs); err != nil {
 		return err
 	}
-	if err := readInputs(ctx, j.folder, j.inputs); err != nil {
+	if j.inputs, err = readInputs(ctx, j.folder, j.inputs); err != nil {
 		return err
 	}
 	j.parts.Inputs = make(map[string]string, len(j.inputs))

@@ -27,13 +27,13 @@ func (f folder) restoreFile(file *File) (err error) {
 	dir := path.Dir(file.Path)
 	if dir != "." {
 		if err := f.MkdirAll(dir, 0o777); err != nil {
-			return f.outside("output", file.Path, err)
+			return f.refused("output", file.Path, err)
 		}
 	}
 	name := path.Join(dir, temporaryPrefix+rand.Text()+temporarySuffix)
 	to, err := f.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return f.outside("output", file.Path, err)
+		return f.refused("output", file.Path, err)
 	}
 	defer func() {
 		if err != nil {
