@@ -128,9 +128,9 @@ func (w *watcher) open(c strace.Call, file string) {
 	switch how := c.Opened(); {
 	case how == strace.Listed:
 		w.listed[file] = true
-	case how == strace.Made, how == strace.Created && w.absent[file]:
+	case how == strace.Made, (how == strace.Created || how == strace.Updated) && w.absent[file]:
 		w.made[file] = true
-	case how == strace.Read && !w.made[file]:
+	case (how == strace.Read || how == strace.Updated) && !w.made[file]:
 		w.read[file] = true
 	}
 }

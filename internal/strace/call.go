@@ -90,6 +90,7 @@ const (
 	Read    Opening = iota // its content, perhaps besides writing
 	Made                   // to be made from nothing
 	Created                // to be written, and made if it is missing
+	Updated                // to be read and written, and made if it is missing
 	Written                // to be written, in part
 	Listed                 // it is a folder
 	Named                  // nothing but its name
@@ -112,8 +113,10 @@ func (c Call) Opened() Opening {
 		return Named
 	case flags.Has("O_DIRECTORY"):
 		return Listed
-	case creates:
+	case creates && flags.Has("O_WRONLY"):
 		return Created
+	case creates:
+		return Updated
 	case flags.Has("O_WRONLY"):
 		return Written
 	}

@@ -160,7 +160,7 @@ func TestCall(t *testing.T) {
 	for flags, want := range map[string]strace.Opening{
 		"O_RDONLY": strace.Read, "O_RDWR": strace.Read, "O_RDWR|O_CREAT|O_TRUNC, 0666": strace.Made, "O_RDWR|O_CREAT|O_EXCL, 0600": strace.Made,
 		"O_RDONLY|O_PATH": strace.Named, "O_RDONLY|O_DIRECTORY": strace.Listed, "O_WRONLY|O_APPEND": strace.Written,
-		"O_WRONLY|O_CREAT|O_APPEND, 0666": strace.Created, "O_RDWR|O_TMPFILE": strace.Made,
+		"O_WRONLY|O_CREAT|O_APPEND, 0666": strace.Created, "O_RDWR|O_TMPFILE": strace.Made, "O_RDWR|O_CREAT, 0666": strace.Updated,
 	} {
 		if got := calls(t, `7 openat(AT_FDCWD</w>, "a", `+flags+`) = 3</w/a>`)[0].Opened(); got != want {
 			t.Errorf("%s: %v, want %v", flags, got, want)
