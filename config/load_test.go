@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -58,6 +59,30 @@ record:
 	}
 	if entries, err := os.ReadDir(cacheDir); err != nil || len(entries) > 0 {
 		t.Errorf("Load and Check made %v in the cache directory (%v), want nothing", entries, err)
+	}
+}
+
+// TestDefaultDir is F11: where each system has caches.
+func TestDefaultDir(t *testing.T) {
+	home, named := t.TempDir(), t.TempDir()
+	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "LocalAppData"} {
+		t.Setenv(name, home)
+	}
+	sources := nothing(t)
+	sources.UserCacheDir = nil
+	want := map[string]string{"darwin": filepath.Join(home, "Library", "Caches", "tierce")}[runtime.GOOS]
+	if want == "" {
+		want = filepath.Join(home, "tierce")
+	}
+	if got := load(t, sources).Dir; got != want {
+		t.Errorf("F11 Dir is %q, want %q", got, want)
+	}
+	if runtime.GOOS == "linux" {
+		t.Setenv("XDG_CACHE_HOME", "")
+		t.Setenv("HOME", named)
+		if got, want := load(t, sources).Dir, filepath.Join(named, ".cache", "tierce"); got != want {
+			t.Errorf("F11 Dir is %q, want %q", got, want)
+		}
 	}
 }
 

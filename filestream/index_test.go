@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -28,11 +29,34 @@ import (
 
 func indexPath(dir string) string { return filepath.Join(dir, "state", "index") }
 
+// checked are the directories whose index is checked when their test ends.
+var checked sync.Map
+
+// checkIndex has the index of a directory, if it is made, checked when the test
+// ends and all caches are closed. What the test did behind the index's back is
+// found a day later: then it has just the files that are there.
+func checkIndex(t testing.TB, dir string) {
+	t.Helper()
+	if _, twice := checked.LoadOrStore(dir, true); twice {
+		return
+	}
+	t.Cleanup(func() {
+		if exists(indexPath(dir)) {
+			wantIndexAt(t, dir, func() time.Time { return time.Now().Add(25 * time.Hour) })
+		}
+	})
+}
+
 // wantIndex fails the test unless the index of a directory, once it was told
 // everything, has just the files that are there.
 func wantIndex(t testing.TB, dir string) {
 	t.Helper()
-	c, err := filestream.Open(context.Background(), dir, filestream.Options{})
+	wantIndexAt(t, dir, time.Now)
+}
+
+func wantIndexAt(t testing.TB, dir string, now func() time.Time) {
+	t.Helper()
+	c, err := filestream.Open(context.Background(), dir, filestream.Options{Clock: now})
 	mustDo(t, err)
 	defer func() { mustDo(t, c.Close()) }()
 	mustDo(t, c.Tend(context.Background()))

@@ -31,6 +31,9 @@ func entryPath(dir string, key interfaces.Key) string {
 // ends.
 func openOn(t testing.TB, dir string, opts filestream.Options, fs vfs.FS) *filestream.Cache {
 	t.Helper()
+	if opts.Index != filestream.IndexNone {
+		checkIndex(t, dir)
+	}
 	c, err := filestream.OpenFS(t.Context(), dir, opts, fs)
 	if err != nil {
 		t.Fatalf("Open: %v", err)
