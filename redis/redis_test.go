@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -371,5 +373,36 @@ func TestOptions(t *testing.T) {
 	}
 	if err := redis.Defaults().Validate(); err == nil {
 		t.Error("the defaults have no address and are valid")
+	}
+}
+
+// TestConnect: connections that were made ahead are those that operations use.
+func TestConnect(t *testing.T) {
+	const n = 4
+	opts, all := alone(single(t)), make(chan struct{})
+	var dials atomic.Int64
+	opts.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if dials.Add(1) == n {
+			close(all)
+		}
+		select { // each has to be made, since none is free
+		case <-all:
+		case <-ctx.Done():
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, addr)
+	}
+	c := open(t, opts)
+	c.Connect(t.Context(), n)
+	var gets sync.WaitGroup
+	for range n {
+		gets.Go(func() {
+			if _, err := c.Get(t.Context(), interfaces.Key{1}); !errors.Is(err, cacheerr.ErrMiss) {
+				t.Errorf("Get: %v, want a miss", err)
+			}
+		})
+	}
+	gets.Wait()
+	if made := dials.Load(); made != n {
+		t.Errorf("%d connections were made, want %d", made, n)
 	}
 }

@@ -410,3 +410,48 @@ func TestNear(t *testing.T) {
 		t.Errorf("closed: %v", err)
 	}
 }
+
+// connecting is a layer that makes connections ahead.
+type connecting struct {
+	interfaces.Cache
+	made atomic.Int64
+}
+
+func (c *connecting) Connect(_ context.Context, n int) { c.made.Add(int64(n)) }
+
+// TestConnect: those layers are asked for connections that are far and have some.
+func TestConnect(t *testing.T) {
+	near, far := &connecting{Cache: newFake(t)}, &connecting{Cache: newFake(t)}
+	s := newStack(t, tiers.Options{}, tiers.Layer{Name: "near", Tier: near}, tiers.Layer{Name: "far", Tier: far},
+		tiers.Layer{Name: "without", Tier: newFake(t)})
+	s.Connect(t.Context(), 3)
+	if n, f := near.made.Load(), far.made.Load(); n != 0 || f != 3 {
+		t.Errorf("%d connections near and %d far, want 0 and 3", n, f)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	s.Connect(t.Context(), 3)
+	if n := far.made.Load(); n != 3 {
+		t.Errorf("%d connections once it is closed, want 3 as before", n)
+	}
+}
+
+// TestBeginPrefetch: what was begun is waited for, before anything is fetched.
+func TestBeginPrefetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := keyOf("key")
+		m := newMachine(t, tiers.Options{})
+		put(t, m.far, key, "body")
+		fetch := m.BeginPrefetch(t.Context(), []interfaces.Key{key})
+		var got sync.WaitGroup
+		got.Go(func() { want(t, m, key, "body") })
+		synctest.Wait()
+		m.asked(t, 0, 0)
+		if err := fetch(); err != nil {
+			t.Errorf("fetching: %v", err)
+		}
+		got.Wait()
+		m.asked(t, 1, 1)
+	})
+}

@@ -492,3 +492,27 @@ func (o open) Close() error {
 	<-o.until
 	return nil
 }
+
+// connecting is a tier that makes connections ahead.
+type connecting struct {
+	*remote
+	asked int // for how many
+}
+
+func (c *connecting) Connect(_ context.Context, n int) { c.asked += n }
+
+// TestConnect: no more connections are made ahead than operations may be under
+// way, and none by a tier that has none or is closed.
+func TestConnect(t *testing.T) {
+	guard.New(&remote{}, guard.Options{}).Connect(t.Context(), 5)
+	tier := &connecting{remote: &remote{}}
+	c := guard.New(tier, guard.Options{Concurrency: 2})
+	c.Connect(t.Context(), 5)
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	c.Connect(t.Context(), 5)
+	if tier.asked != 2 {
+		t.Errorf("%d connections, want 2", tier.asked)
+	}
+}
