@@ -32,8 +32,8 @@ type illness struct {
 // SIGSTOPped in the middle; restarted empty; out of memory; answering garbage;
 // values truncated, bit-flipped, swapped between keys, of a lying length (1
 // TiB), a decompression bomb; wrong password; expired certificate; a read-only
-// replica; a cluster whose master is killed mid-build (failover): the build
-// succeeds with the right binary in every case", with no more waiting than the
+// replica; a cluster whose master is killed mid-build (failover)", and likewise
+// with Sentinels: "the build succeeds with the right binary in every case", with no more waiting than the
 // budget; "the summary says in one line what was ill".
 func TestIllRedis(t *testing.T) {
 	t.Parallel()
@@ -90,6 +90,15 @@ var illnesses = map[string]illness{
 			}
 			s.then(hit(s.t, victim), func() { victim.Kill(s.t) })
 			return addresses(cluster.Addrs)
+		},
+	},
+	"the master of Sentinels killed in the middle": { // who name its replica half a second later
+		begin: func(s *second) string {
+			set := redistest.NewSentinels(s.t)
+			master := set.Master(s.t)
+			fill(s.t, master, s.first.contents)
+			s.then(hit(s.t, master), func() { master.Kill(s.t) })
+			return addresses(set.Addrs) + "&master=" + set.Name
 		},
 	},
 	"out of memory": {

@@ -20,15 +20,14 @@ import (
 // cacheerr.ErrMiss, also when layers were ill: the event says so.
 //
 // Callers that get one key at the same time share one fetch beyond layer 0.
-func (s *Stack) Get(ctx context.Context, key interfaces.Key) (interfaces.Entry, error) {
+func (s *Stack) Get(ctx context.Context, key interfaces.Key) (entry interfaces.Entry, err error) {
 	if s == nil || s.observer != nil || s.closed.Load() {
 		return s.getTold(ctx, key)
 	}
 	// A hit of layer 0 is to cost what it costs there: nothing is asked, such as
 	// the context's end, that a tier asks itself.
 	landed := s.flights.landings(&key)
-	entry, err := s.first.Get(ctx, key)
-	if err != nil {
+	if entry, err = s.first.Get(ctx, key); err != nil { // into the results at once, which a copy less
 		return s.getFar(ctx, key, err, landed, time.Time{})
 	}
 	return entry, nil

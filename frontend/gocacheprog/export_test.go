@@ -93,5 +93,8 @@ func external(actions []action) (all []Action) {
 // Pace returns how long the batch after one of limit bytes may be.
 func Pace(limit int64, took time.Duration) int64 { return pace(limit, took) }
 
+// AtOnce returns how many batches are under way when the manifest took so long.
+func AtOnce(took time.Duration) int { return atOnce(took) }
+
 // Held returns how many bytes of bodies a server has in memory.
 func Held(s *Server) int64 { return s.held.Load() }

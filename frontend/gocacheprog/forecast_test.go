@@ -551,3 +551,16 @@ func TestPace(t *testing.T) {
 		}
 	}
 }
+
+// TestAtOnce: a near server is asked for few batches at once, a distant one for
+// as many as may be.
+func TestAtOnce(t *testing.T) {
+	last := 0
+	for _, took := range []time.Duration{0, time.Millisecond, 3 * time.Millisecond, 10 * time.Millisecond, 60 * time.Millisecond, time.Hour} {
+		n := gocacheprog.AtOnce(took)
+		if n < max(2, last) || n > 12 || took >= 60*time.Millisecond && n != 12 {
+			t.Errorf("%d batches at once when the manifest took %v, and %d when it took less", n, took, last)
+		}
+		last = n
+	}
+}
