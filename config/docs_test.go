@@ -37,3 +37,24 @@ func TestDocs(t *testing.T) {
 		}
 	}
 }
+
+// The code of docs/determinism.md is that of an example.
+func TestDeterminismPage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "determinism.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(page), "```go\n")[1:]
+	for _, block := range blocks {
+		if code, _, _ := strings.Cut(block, "```\n"); !strings.Contains(string(source), code) {
+			t.Errorf("the page shows code that no example has:\n%s", code)
+		}
+	}
+	if len(blocks) != 1 {
+		t.Errorf("the page has %d blocks of code, want 1", len(blocks))
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/tiercecache/tierce/config"
 	"github.com/tiercecache/tierce/examples/maptier"
 	"github.com/tiercecache/tierce/interfaces"
+	"github.com/tiercecache/tierce/memo"
 	"github.com/tiercecache/tierce/tiers"
 )
 
@@ -48,6 +49,46 @@ func example(ctx context.Context) (err error) {
 	text, err := entry.Bytes()
 	fmt.Println(string(text))
 	return err
+}
+
+// What is configured of recording makes a recorder.
+func ExampleConfig_Sync() {
+	dir, err := os.MkdirTemp("", "tierce-example-")
+	if err == nil {
+		defer os.RemoveAll(dir) //nolint:errcheck // in the system's temporary directory
+		err = record(context.Background(), dir)
+	}
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output: 32 <nil>
+}
+
+func record(ctx context.Context, dir string) error {
+	c, err := config.Load(config.Sources{Flags: config.Flags{Config: "none", Dir: dir, Mode: "local"}})
+	if err != nil {
+		return err
+	}
+	stack, err := c.Open(ctx, config.Builtin(), tiers.Options{})
+	if err != nil {
+		return err
+	}
+	defer stack.Close() //nolint:errcheck // an example
+	opts := memo.DeterministicOptions{Mode: memo.Mode(c.Record.Mode), Lease: c.Record.Lease, Dump: string(c.Record.Dump)}
+	opts.LockDir = filepath.Join(dir, "state", "locks")
+	if opts.Sync, err = c.Sync(stack); err != nil {
+		return err
+	}
+	recorder, err := memo.OpenDeterministic(ctx, opts)
+	if err != nil {
+		return err
+	}
+	tile, err := memo.Wrap(recorder, "example.tile", func(context.Context, int) (int, error) { return 32, nil }, memo.Settings[int, int]{})
+	if err != nil {
+		return err
+	}
+	fmt.Println(tile(ctx, 4096))
+	return recorder.Close(ctx)
 }
 
 // A tier of one's own is one line.

@@ -29,8 +29,8 @@ record:
   dump: new.dump
 `
 
-// record returns what sources say of recording.
-func record(t *testing.T, sources config.Sources) config.Record {
+// recordOf returns what sources say of recording.
+func recordOf(t *testing.T, sources config.Sources) config.Record {
 	t.Helper()
 	c := load(t, sources)
 	check(t, c, config.Builtin())
@@ -53,9 +53,9 @@ func TestRecord(t *testing.T) {
 		Prepopulate: []config.Path{at(dir, "a.dump"), config.Path(abs(t, "/b.dump"))}, Dump: at(dir, "new.dump"),
 	}
 	t.Run("V2 by default no result is promised", func(t *testing.T) {
-		wantRecord(t, record(t, nothing(t)), config.Record{Mode: config.Fast})
+		wantRecord(t, recordOf(t, nothing(t)), config.Record{Mode: config.Fast})
 	})
-	t.Run("V2 the file", func(t *testing.T) { wantRecord(t, record(t, sources), want) })
+	t.Run("V2 the file", func(t *testing.T) { wantRecord(t, recordOf(t, sources), want) })
 	t.Run("V2 the environment wins over the file", func(t *testing.T) {
 		sources.Environ = []string{
 			"TIERCE_DETERMINISTIC_LEASE=30s", "TIERCE_DETERMINISTIC_PREPOPULATE=c" + string(os.PathListSeparator) + "d",
@@ -63,15 +63,15 @@ func TestRecord(t *testing.T) {
 		}
 		want := want
 		want.Lease, want.Prepopulate, want.Dump = 30*time.Second, []config.Path{at(abs(t, "."), "c"), at(abs(t, "."), "d")}, at(abs(t, "."), "e")
-		wantRecord(t, record(t, sources), want)
+		wantRecord(t, recordOf(t, sources), want)
 	})
 	t.Run("V2 flags win over the environment, and what their mode has no use for is left out", func(t *testing.T) {
 		sources.Environ = []string{"TIERCE_DETERMINISTIC_MODE=strict-cached"}
 		sources.Flags.Mode, sources.Flags.Prepopulate = "strict", []string{"/f"}
 		want := config.Record{Mode: "strict", Prepopulate: []config.Path{config.Path(abs(t, "/f"))}, Dump: want.Dump}
-		wantRecord(t, record(t, sources), want)
+		wantRecord(t, recordOf(t, sources), want)
 		sources.Flags.Mode, sources.Flags.Prepopulate = "fast", nil
-		wantRecord(t, record(t, sources), config.Record{Mode: config.Fast})
+		wantRecord(t, recordOf(t, sources), config.Record{Mode: config.Fast})
 	})
 }
 

@@ -185,15 +185,27 @@ func differMaps(kind Kind, was, is map[string]string) []Difference {
 
 // differArgs compares arguments: what is the same at both ends is left out.
 func differArgs(was, is []argument) []Difference {
-	for len(was) > 0 && len(is) > 0 && was[0] == is[0] {
-		was, is = was[1:], is[1:]
+	same := 0
+	for same < min(len(was), len(is)) && was[same] == is[same] {
+		same++
 	}
+	was, is = was[same:], is[same:]
 	for len(was) > 0 && len(is) > 0 && was[len(was)-1] == is[len(is)-1] {
 		was, is = was[:len(was)-1], is[:len(is)-1]
 	}
 	if len(was) == 1 && len(is) == 1 {
 		return []Difference{{Kind: KindArgument, Name: is[0].Text, Change: Changed, Was: was[0].Text}}
 	}
+	all := countArgs(was, is)
+	if all == nil && len(is) > 0 {
+		all = append(all, Difference{Kind: KindArgument, Name: is[0].Text, Change: Moved})
+	}
+	return all
+}
+
+// countArgs returns the arguments of which there are more or less, whatever their
+// order.
+func countArgs(was, is []argument) []Difference {
 	count := make(map[argument]int)
 	for _, arg := range is {
 		count[arg]++
@@ -203,16 +215,12 @@ func differArgs(was, is []argument) []Difference {
 	}
 	var all []Difference
 	for _, arg := range slices.SortedFunc(maps.Keys(count), byText) {
-		change := Added
-		if count[arg] < 0 {
-			change = Removed
+		switch n := count[arg]; {
+		case n > 0:
+			all = append(all, Difference{Kind: KindArgument, Name: arg.Text, Change: Added})
+		case n < 0:
+			all = append(all, Difference{Kind: KindArgument, Name: arg.Text, Change: Removed})
 		}
-		if count[arg] != 0 {
-			all = append(all, Difference{Kind: KindArgument, Name: arg.Text, Change: change})
-		}
-	}
-	if all == nil && len(is) > 0 {
-		all = append(all, Difference{Kind: KindArgument, Name: is[0].Text, Change: Moved})
 	}
 	return all
 }

@@ -85,3 +85,42 @@ func TestDumpOfRemote(t *testing.T) {
 	wantLines(t, append(global, "dump", dump), "2 results are recorded, 2 of them new")
 	wantLines(t, append(global, "dump", "--mode", "fast", dump), "nothing was recorded")
 }
+
+// TestDeterminismPage runs the commands of docs/determinism.md.
+func TestDeterminismPage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "determinism.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```sh\n")
+	block, _, _ := strings.Cut(rest, "```\n")
+	lines := strings.Split(strings.TrimSpace(block), "\n")
+	alone(t)
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("tune", []byte("#!/bin/sh\nhead -c 20 /dev/urandom | cksum >tuned.json\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var first string
+	for i, line := range lines {
+		words := strings.Fields(line)
+		if code, _, stderr := tierce(t, words[1:]...); code != 0 || words[0] != "tierce" {
+			t.Fatalf("%q: exit code %d and %q", line, code, stderr)
+		}
+		tuned, err := os.ReadFile("tuned.json")
+		if i == 0 {
+			first = string(tuned)
+		}
+		if err != nil || string(tuned) != first || first == "" {
+			t.Errorf("after %q: %q and %v, want %q", line, tuned, err, first)
+		}
+		_ = os.Remove("tuned.json")
+		if i+1 < len(lines) && !strings.Contains(lines[i+1], "--out") {
+			if err := os.WriteFile("tuned.json", []byte(first), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if len(lines) != 5 {
+		t.Errorf("the page has %d commands, want 5", len(lines))
+	}
+}
