@@ -260,6 +260,7 @@ func TestEncoders(t *testing.T) {
 				wantError[*cacheerr.CustomParamsEncoderRequiredError](t, err)
 				_, err = f.Insert(ctx, holder{value}, 1)
 				wantError[*cacheerr.CustomParamsEncoderRequiredError](t, err)
+				wantLen(t, cache, 0)
 			})
 		}
 		t.Run("R3 with an encoder", func(t *testing.T) {
