@@ -30,7 +30,7 @@ func (c Call) String() string { return fmt.Sprintf("%d: %s %s", c.N, c.Name, c.P
 
 // Done is the answer that has a call return 0 and not happen: a sync that nobody
 // looks at takes its time.
-const Done = ^syscall.Errno(0)
+const Done = ^syscall.Errno(0) //nolint:errname // it is no error
 
 // Run calls do in a goroutine of its own and returns when that has ended. hook is
 // asked before each system call on a file that the goroutine makes, and answers
@@ -44,12 +44,12 @@ func Run(do func(), hook func(Call) syscall.Errno) error {
 	if err != nil {
 		return err
 	}
-	defer memory.Close()
+	defer memory.Close() //nolint:errcheck // only read
 	var over [2]int // a pipe that is closed at the end
 	if err := unix.Pipe2(over[:], unix.O_CLOEXEC); err != nil {
 		return err
 	}
-	defer unix.Close(over[0])
+	defer closeNow(over[0])
 	type watched struct {
 		listener int
 		err      error
@@ -57,7 +57,7 @@ func Run(do func(), hook func(Call) syscall.Errno) error {
 	ready, done := make(chan watched), make(chan struct{})
 	go func() {
 		defer close(done)
-		defer unix.Close(over[1])
+		defer closeNow(over[1])
 		runtime.LockOSThread() // for ever: the thread ends with the goroutine, and the watch with it
 		listener, err := watch()
 		ready <- watched{listener, err}
@@ -69,13 +69,16 @@ func Run(do func(), hook func(Call) syscall.Errno) error {
 	if w.err != nil {
 		return fmt.Errorf("faultsys: seccomp lets nobody watch: %w", w.err)
 	}
-	defer unix.Close(w.listener)
+	defer closeNow(w.listener)
 	if err := (&asker{listener: w.listener, memory: memory, hook: hook}).serve(over[0]); err != nil {
 		return err
 	}
 	<-done
 	return nil
 }
+
+// closeNow closes what was not written to.
+func closeNow(fd int) { _ = unix.Close(fd) }
 
 // asker answers what the kernel asks.
 type asker struct {
