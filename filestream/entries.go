@@ -21,7 +21,7 @@ func (c *Cache) Stat(ctx context.Context, key interfaces.Key) (interfaces.Head, 
 	if err := c.usable(ctx); err != nil {
 		return interfaces.Head{}, err
 	}
-	if head, err := c.bodiless(key); err != errOther {
+	if head, err := c.bodiless(key); !errors.Is(err, errOther) {
 		return head, err
 	}
 	file, seen, err := c.openEntry(key)

@@ -45,7 +45,7 @@ func Run(do func(), hook func(Call) syscall.Errno) error {
 		return err
 	}
 	defer memory.Close() //nolint:errcheck // only read
-	var over [2]int // a pipe that is closed at the end
+	var over [2]int      // a pipe that is closed at the end
 	if err := unix.Pipe2(over[:], unix.O_CLOEXEC); err != nil {
 		return err
 	}
