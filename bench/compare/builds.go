@@ -45,7 +45,7 @@ func (s *site) clients() []client {
 }
 
 // compareBuilds compares whole builds of a real module.
-func compareBuilds(ctx context.Context, rounds int, module string, trips []time.Duration, wanted func(string) bool) error {
+func compareBuilds(ctx context.Context, rounds int, module, trips string, wanted func(string) bool) error {
 	dir, err := os.MkdirTemp("", "tierce-bench-")
 	if err != nil {
 		return err

@@ -87,10 +87,6 @@ func run(ctx context.Context, rounds int, module, only, sizes, trips string) err
 		}
 	}
 	if slices.ContainsFunc([]string{"start", "remote", "puts", "warm", "vet", "link", "cold"}, wanted) {
-		trips, err := parseTrips(trips)
-		if err != nil {
-			return err
-		}
 		return compareBuilds(ctx, rounds, module, trips, wanted)
 	}
 	return nil

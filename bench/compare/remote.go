@@ -21,21 +21,25 @@ import (
 
 // parseTrips returns the round trips to the server at which builds are compared,
 // in milliseconds with commas between them.
-func parseTrips(text string) (trips []time.Duration, err error) {
+func parseTrips(text string) (delays []time.Duration, err error) {
 	for number := range strings.SplitSeq(text, ",") {
 		n, err := strconv.Atoi(number)
 		if err != nil {
 			return nil, err
 		}
-		trips = append(trips, time.Duration(n)*time.Millisecond)
+		delays = append(delays, time.Duration(n)*time.Millisecond)
 	}
-	return trips, nil
+	return delays, nil
 }
 
 // compareRemote compares the build of a machine that has never built, beside a
 // Redis that another has filled, with a warm native one: as it is, and with a
 // request for each key, since nothing is known of the build.
-func (s *site) compareRemote(ctx context.Context, rounds int, module string, trips []time.Duration) error {
+func (s *site) compareRemote(ctx context.Context, rounds int, module, trips string) error {
+	delays, err := parseTrips(trips)
+	if err != nil {
+		return err
+	}
 	server, err := startRedis(ctx, s.dir)
 	if err != nil {
 		return err
@@ -56,7 +60,7 @@ func (s *site) compareRemote(ctx context.Context, rounds int, module string, tri
 	if err := s.settle(ctx); err != nil { // the first machine sends its last entries behind
 		return err
 	}
-	for _, trip := range trips {
+	for _, trip := range delays {
 		if err := proxy.Set(faultproxy.Faults{RoundTrip: trip}); err != nil {
 			return err
 		}
