@@ -99,13 +99,11 @@ func (k *killing) killedBuild() {
 
 func (k *killing) rightBuild(round int) {
 	k.t.Helper()
-	build := []string{"build", "-ldflags=-w", "-o", "app", "./cmd/app"} // no DWARF: most of a round is the link
-	k.must("m", append([]string{"tierce", "run", "--", "go"}, build...)...)
+	k.must("m", "tierce", "run", "--", "go", "build", "-o", "app", "./cmd/app")
 	k.prints("m/app", k.m)
 	k.verify()
 	if round%20 == 0 {
-		build[3] = "reference"
-		k.native("m", build...)
+		k.native("m", "build", "-o", "reference", "./cmd/app")
 		k.same("m/app", "m/reference")
 	}
 }
