@@ -44,11 +44,12 @@ func useless(err error) string {
 // open opens the file at path, makes sure that it may be trusted, calls do and
 // closes it.
 func (x *Index) open(path string, readOnly bool, do func(*bolt.DB) error) error {
-	if err := x.trust(path); err != nil {
+	proven, err := x.trust(path)
+	if err != nil {
 		return err
 	}
 	var file *os.File
-	err := contained(func() error {
+	err = contained(func() error {
 		db, err := bolt.Open(path, 0o644, &bolt.Options{
 			Timeout:      min(x.opts.Timeout, strangerWait),
 			ReadOnly:     readOnly,
@@ -64,7 +65,7 @@ func (x *Index) open(path string, readOnly bool, do func(*bolt.DB) error) error 
 			return opened(err)
 		}
 		err = do(db)
-		if err == nil {
+		if err == nil && !(proven && readOnly) { // else it is still as it was
 			x.prove(file)
 		}
 		return errors.Join(err, db.Close())
@@ -105,19 +106,19 @@ func contained(do func() error) (err error) {
 	return do()
 }
 
-// trust returns nil if the file is as the last batch left it, or else looks
-// through all of it.
-func (x *Index) trust(path string) error {
+// trust returns nil if the file is proven to be as the last batch left it, or
+// else looks through all of it.
+func (x *Index) trust(path string) (proven bool, err error) {
 	info, err := vfs.OS{}.Stat(path)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if path == x.path {
 		if proof, err := os.ReadFile(x.proofPath()); err == nil && string(proof) == proofOf(info) {
-			return nil
+			return true, nil
 		}
 	}
-	return checkFile(path)
+	return false, checkFile(path)
 }
 
 // prove writes down that the open file is as we left it.

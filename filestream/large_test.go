@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/tiercecache/tierce/filestream"
@@ -34,22 +35,24 @@ func (p *pages) Read(b []byte) (int, error) {
 	}
 	page := p.at / pageSize
 	n := int(min(int64(len(b)), p.size-p.at, (page+1)*pageSize-p.at))
-	fill := filling[0]
+	fill := filling()[0]
 	if page%written == 0 {
-		fill = filling[1+page/written%int64(len(filling)-1)]
+		fill = filling()[1+page/written%int64(len(filling())-1)]
 	}
 	copy(b[:n], fill)
 	p.at += int64(n)
 	return n, nil
 }
 
-// filling are the pages; 251 is prime, so no power of two is a period.
-var filling = func() (all [1 + 251][]byte) {
+// filling returns the pages; 251 is prime, so no power of two is a period. They
+// are made when they are asked for: the test binary is started hundreds of times.
+var filling = sync.OnceValue(func() (all *[1 + 251][]byte) {
+	all = new([1 + 251][]byte)
 	for i := range all {
 		all[i] = bytes.Repeat([]byte{byte(i)}, pageSize)
 	}
 	return all
-}()
+})
 
 // sparseFS leaves holes for pages of zeroes, so that a very large file costs
 // the disk little. All else about it is as large as it is.
@@ -68,7 +71,7 @@ type sparseFile struct {
 func (s *sparseFile) Write(b []byte) (int, error) {
 	for done := 0; done < len(b); {
 		piece := b[done:min(len(b), done+pageSize-int((s.at+int64(done))%pageSize))]
-		if !bytes.Equal(piece, filling[0][:len(piece)]) {
+		if !bytes.Equal(piece, filling()[0][:len(piece)]) {
 			if n, err := s.WriteAt(piece, s.at+int64(done)); err != nil {
 				return done + n, err
 			}
