@@ -8,9 +8,10 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 .PHONY: test e2e soak check lint cross fuzz bench needs
 
 # Gets what it needs by itself (see needs) and runs every test with the race
-# detector, in random order.
+# detector, in random order. Many wait for processes and disks, so one package more
+# than processors is tested at the same time.
 test: needs
-	$(GO) test -race -shuffle=on -timeout 20m ./...
+	$(GO) test -race -shuffle=on -timeout 20m -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./...
 
 # Only the tests with the real go command.
 e2e: needs
@@ -29,7 +30,7 @@ check: needs
 	cd bench && $(GO) vet ./...
 	$(GO) mod tidy -diff
 	cd bench && $(GO) mod tidy -diff
-	$(MAKE) lint cross
+	$(MAKE) -j2 lint cross
 
 lint:
 	$(LINT) run
