@@ -135,7 +135,9 @@ const perBatch = 1024
 
 // Apply writes down what changed. It sorts changes. What is older than what the
 // index knows changes nothing, so it does not matter in which order processes
-// tell.
+// tell. An index that is missing or cannot be used is made anew, which is no
+// error; one at which another process is at work for longer than
+// [Options.Timeout] is a *cacheerr.FileLockTimeoutError.
 func (x *Index) Apply(ctx context.Context, changes []Change) error {
 	slices.SortStableFunc(changes, func(a, b Change) int { return bytes.Compare(a.Key[:], b.Key[:]) })
 	return x.update(ctx, func(db *bolt.DB) error {
@@ -159,7 +161,7 @@ func (x *Index) Apply(ctx context.Context, changes []Change) error {
 // Reconcile makes the index say of some shards what files says: it sorts files,
 // which are all of these shards, their keys beginning with one of these bytes.
 // A use that only the index knows stays. All of it is one batch: some thousand
-// files at once are quickest.
+// files at once are quickest. Errors are those of [Index.Apply].
 func (x *Index) Reconcile(ctx context.Context, shards []byte, files []Record) error {
 	slices.SortFunc(files, func(a, b Record) int { return bytes.Compare(a.Key[:], b.Key[:]) })
 	of := make(map[byte][]Record)
@@ -185,7 +187,8 @@ func (x *Index) Reconcile(ctx context.Context, shards []byte, files []Record) er
 	})
 }
 
-// Shard returns the records of one shard, by key.
+// Shard returns the records of one shard, by key. Errors are those of
+// [Index.Status].
 func (x *Index) Shard(ctx context.Context, shard byte) ([]Record, error) {
 	var records []Record
 	err := x.view(ctx, func(tx *bolt.Tx) error {

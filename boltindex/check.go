@@ -11,8 +11,8 @@ import (
 )
 
 // Check looks through all of the index and returns what does not fit together:
-// a page, the entries and their order, the totals. It takes time in proportion
-// to what the index holds.
+// a page, the entries and their order, the totals, each as cacheerr.ErrDamaged.
+// It takes time in proportion to what the index holds.
 func (x *Index) Check(ctx context.Context) error {
 	return lock.Files(x.path+".lock").With(ctx, lock.For(x.opts.Timeout), func() error {
 		if err := checkFile(x.path); err != nil {

@@ -28,7 +28,8 @@ func (p Position) compare(q Position) int {
 }
 
 // Oldest returns up to n records that come after a position, least recently
-// used first. It takes time in proportion to n, whatever the index holds.
+// used first. It takes time in proportion to n, whatever the index holds. Errors are
+// those of [Index.Status].
 func (x *Index) Oldest(ctx context.Context, after Position, n int) ([]Record, error) {
 	var records []Record
 	err := x.view(ctx, func(tx *bolt.Tx) error {
