@@ -30,23 +30,34 @@ func TestHelperKilled(t *testing.T) {
 		seed, _ = strconv.ParseUint(text, 10, 64)
 	}
 	t.Logf("E2E_SEED=%d", seed)
-	k := &killing{place: newPlace(t), random: rand.New(rand.NewPCG(seed, 0)), m: module{packages: 15, salt: make([]int, 15)}, size: 500_000}
+	for half := range uint64(2) { // side by side: a build of few packages does not keep two processors busy
+		t.Run(fmt.Sprint("half ", half), func(t *testing.T) {
+			t.Parallel()
+			k := &killing{place: newPlace(t), random: rand.New(rand.NewPCG(seed, half)), m: module{packages: 15, salt: make([]int, 15)}, size: 500_000}
+			k.killAll(kills / 2)
+		})
+	}
+}
+
+// killAll kills so many helpers, and builds after each.
+func (k *killing) killAll(kills int) {
+	k.t.Helper()
 	k.change()
 	k.build(1 << 40) // the runtime; the helper is killed when all is done
 	rounds := 0
 	for ; k.killed < kills; rounds++ {
 		if rounds == 3*kills {
-			t.Fatalf("%d of %d helpers were killed in the middle, want %d", k.killed, rounds, kills)
+			k.t.Fatalf("%d of %d helpers were killed in the middle, want %d", k.killed, rounds, kills)
 		}
 		k.change()
 		k.killedBuild()
 		k.rightBuild(rounds)
 	}
-	t.Logf("%d helpers were killed in the middle and %d at the end; %d builds failed", k.killed, rounds-k.killed, k.failed)
+	k.t.Logf("%d helpers were killed in the middle and %d at the end; %d builds failed", k.killed, rounds-k.killed, k.failed)
 	k.sweep()
 }
 
-// killing is one run of TestHelperKilled.
+// killing is one half of TestHelperKilled.
 type killing struct {
 	*place
 	random *rand.Rand

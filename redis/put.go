@@ -57,7 +57,7 @@ func (c *Cache) Insert(ctx context.Context, key interfaces.Key, entry interfaces
 
 // insert sets w's name if it is free, or what has it is not whole.
 func (c *Cache) insert(ctx context.Context, w written) (bool, error) {
-	for range 3 {
+	for damaged := 0; damaged < 3; {
 		var inserted bool
 		err := c.await(ctx, "insert", func(ctx context.Context) (err error) {
 			inserted, err = c.client.SetNX(ctx, c.name(w.key), w.value, c.lifetime()).Result()
@@ -71,7 +71,10 @@ func (c *Cache) insert(ctx context.Context, w written) (bool, error) {
 		}
 		there, err := c.Get(ctx, w.key)
 		_ = there.Close() // only looked at
-		if !errors.Is(err, cacheerr.ErrMiss) {
+		switch {
+		case errors.Is(err, cacheerr.ErrDamaged):
+			damaged++
+		case !errors.Is(err, cacheerr.ErrMiss): // else it went meanwhile, and its name is free
 			return false, err
 		}
 	}

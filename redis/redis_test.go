@@ -88,6 +88,30 @@ func race(t *testing.T, caches []*redis.Cache, key interfaces.Key, size int64) {
 	}
 }
 
+// TestInsertMeanwhile is R15: what was in the way and went before it was looked
+// at, as leases do, is no damage, however often it happens.
+func TestInsertMeanwhile(t *testing.T) {
+	const rounds, writers = 400, 6
+	opts, key := alone(single(t)), interfaces.Key{1}
+	var all sync.WaitGroup
+	for range writers {
+		c := open(t, opts)
+		all.Go(func() {
+			for range rounds {
+				inserted, err := c.Insert(t.Context(), key, interfaces.Text("lease"))
+				if err == nil && inserted {
+					err = c.Delete(t.Context(), key)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 // TestLargeEntry: 300 MiB go in and out, and the client takes 64 MiB for it.
 // A process of its own is measured: the race detector's memory is not Go's.
 func TestLargeEntry(t *testing.T) {
