@@ -22,11 +22,7 @@ func (r *Recorder) Check(ctx context.Context, c Command, streams Streams) (Outco
 		return Outcome{}, err
 	}
 	defer j.close()
-	recorded, err := r.function(ctx, j.command)
-	if err != nil {
-		return Outcome{}, err
-	}
-	result, missing := recorded.Get(ctx, j.parts)
+	result, missing := j.recorded.Get(ctx, j.parts)
 	if missing != nil && r.opts.Files == nil {
 		return Outcome{}, missing
 	}

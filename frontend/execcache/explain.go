@@ -103,11 +103,7 @@ func (r *Recorder) Explain(ctx context.Context, c Command, stdin io.Reader) (Exp
 
 // has reports whether a result is recorded.
 func (r *Recorder) has(ctx context.Context, j *job) (bool, error) {
-	recorded, err := r.function(ctx, j.command)
-	if err != nil {
-		return false, err
-	}
-	result, err := recorded.Get(ctx, j.parts)
+	result, err := j.recorded.Get(ctx, j.parts)
 	result.Close()
 	_, absent := errors.AsType[*cacheerr.StrictDeterministicCachingKeyNotFoundError](err)
 	_, damaged := errors.AsType[cacheerr.ValueDecodingError](err)

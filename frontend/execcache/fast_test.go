@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"syscall"
@@ -245,6 +246,23 @@ func TestUnrecorded(t *testing.T) {
 				t.Errorf("ErrFailed: %t", failed)
 			}
 		})
+	}
+}
+
+// TestSwitchedOff is V1: with recording off the command runs, nothing is recorded,
+// and nothing says that it was.
+func TestSwitchedOff(t *testing.T) {
+	t.Setenv("TIERCE_MEMO", "0")
+	p := explainer(t, directory(t))
+	c := p.shell("echo 1 >out")
+	c.Outputs = []string{"out"}
+	for range 2 {
+		if outcome, _ := p.run(c); outcome.Replayed || !errors.Is(outcome.Unrecorded, execcache.ErrNotInserted) {
+			t.Errorf("%+v, want that the command ran and was not recorded", outcome)
+		}
+	}
+	if e := p.explain(c); !reflect.DeepEqual(e, execcache.Explanation{}) {
+		t.Errorf("%+v, want nothing", e)
 	}
 }
 

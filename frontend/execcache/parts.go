@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"github.com/tiercecache/tierce/memo"
 )
 
 // job is a command whose inputs have been read. Close lets go of what it holds.
@@ -20,6 +22,8 @@ type job struct {
 	stdin   *os.File // nil if it is empty
 	trace   *os.File // where strace writes; nil if it does not
 	parts   Parts
+
+	recorded *memo.Function[Parts, Result] // of the command's outputs
 }
 
 // newJob reads all that the command depends on. stdin is read to its end if it is
@@ -34,7 +38,11 @@ func (r *Recorder) newJob(ctx context.Context, c Command, stdin io.Reader) (*job
 		return nil, err
 	}
 	j := &job{command: c, folder: dir, parts: Parts{Args: c.Args, Env: environment(c.Env), Outputs: c.Outputs}}
-	if err := j.read(ctx, toolbox{dir: r.opts.ToolDir}, stdin); err != nil {
+	j.recorded, err = r.function(ctx, c)
+	if err == nil {
+		err = j.read(ctx, toolbox{dir: r.opts.ToolDir}, stdin)
+	}
+	if err != nil {
 		j.close()
 		return nil, err
 	}

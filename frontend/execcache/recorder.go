@@ -97,8 +97,8 @@ type Outcome struct {
 	// command then ran; nil if nothing was, or nothing is recorded.
 	Unreplayed error
 	// Unrecorded is why the result of the command was not recorded: [ErrFailed],
-	// or what somebody may want to know. It is nil if it was recorded, and if the
-	// command did not run.
+	// [ErrNotInserted], or what somebody may want to know. It is nil if it was
+	// recorded, and if the command did not run.
 	Unrecorded error
 	// Differences are what [Recorder.Check] found.
 	Differences []string
@@ -108,8 +108,11 @@ type Outcome struct {
 	Parts Parts
 }
 
-// ErrFailed says that nothing is recorded since the command failed.
-var ErrFailed = errors.New("the command failed")
+// Why a result is not recorded though nothing is wrong.
+var (
+	ErrFailed      = errors.New("the command failed")
+	ErrNotInserted = errors.New("it is recorded already, or recording is switched off")
+)
 
 // function is the name of all commands as recorded functions.
 const function = "tierce.exec"
@@ -138,15 +141,11 @@ func (r *Recorder) Run(ctx context.Context, c Command, streams Streams) (Outcome
 		return Outcome{}, err
 	}
 	defer j.close()
-	recorded, err := r.function(ctx, j.command)
-	if err != nil {
-		return Outcome{}, err
-	}
 	var outcome Outcome
 	if r.opts.Files != nil {
-		outcome, err = r.runFast(ctx, j, recorded, streams)
+		outcome, err = r.runFast(ctx, j, streams)
 	} else {
-		outcome, err = r.runDeterministic(ctx, j, recorded, streams)
+		outcome, err = r.runDeterministic(ctx, j, streams)
 	}
 	outcome.Parts = j.parts
 	return outcome, err
@@ -160,8 +159,8 @@ func (r *Recorder) function(ctx context.Context, c Command) (*memo.Function[Part
 }
 
 // runFast answers from the cache, or runs the command, whatever is ill.
-func (r *Recorder) runFast(ctx context.Context, j *job, recorded *memo.Function[Parts, Result], streams Streams) (Outcome, error) {
-	result, err := recorded.Get(ctx, j.parts)
+func (r *Recorder) runFast(ctx context.Context, j *job, streams Streams) (Outcome, error) {
+	result, err := j.recorded.Get(ctx, j.parts)
 	if err == nil {
 		defer result.Close()
 		if err = j.folder.restore(&result); err == nil {
@@ -178,11 +177,22 @@ func (r *Recorder) runFast(ctx context.Context, j *job, recorded *memo.Function[
 		outcome.Unreplayed = nil
 	}
 	if own.unfit == nil {
-		if _, outcome.Unrecorded = recorded.InsertWithCost(ctx, j.parts, own.result, own.took); outcome.Unrecorded == nil {
-			r.note(ctx, j)
-		}
+		outcome.Unrecorded = r.keep(ctx, j, own)
 	}
 	return outcome, nil
+}
+
+// keep records what a command made with a fast recorder, and notes it.
+func (r *Recorder) keep(ctx context.Context, j *job, own *execution) error {
+	inserted, err := j.recorded.InsertWithCost(ctx, j.parts, own.result, own.took)
+	switch {
+	case err != nil:
+		return err
+	case !inserted:
+		return ErrNotInserted
+	}
+	r.note(ctx, j)
+	return nil
 }
 
 // unfitError is why a result is not recorded, from the one that ran the function
@@ -192,7 +202,7 @@ type unfitError struct{ error }
 func (e unfitError) Unwrap() error { return e.error }
 
 // runDeterministic returns the result that counts for everybody.
-func (r *Recorder) runDeterministic(ctx context.Context, j *job, recorded *memo.Function[Parts, Result], streams Streams) (Outcome, error) {
+func (r *Recorder) runDeterministic(ctx context.Context, j *job, streams Streams) (Outcome, error) {
 	var own *execution
 	execute := func(ctx context.Context, _ Parts) (result Result, err error) {
 		if own, err = r.execute(ctx, j, streams, true); err != nil {
@@ -203,9 +213,9 @@ func (r *Recorder) runDeterministic(ctx context.Context, j *job, recorded *memo.
 		}
 		return own.result, err
 	}
-	result, err := recorded.Record(execute)(ctx, j.parts)
+	result, err := j.recorded.Record(execute)(ctx, j.parts)
 	for errors.As(err, new(unfitError)) && own == nil { // another's, that is not recorded: it is this one's turn
-		result, err = recorded.Record(execute)(ctx, j.parts)
+		result, err = j.recorded.Record(execute)(ctx, j.parts)
 	}
 	if own != nil {
 		defer own.result.Close()

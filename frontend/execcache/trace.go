@@ -71,10 +71,6 @@ func (r *Recorder) Trace(ctx context.Context, c Command, streams Streams) (Outco
 	if j.trace, err = os.CreateTemp("", temporaryPrefix+"*"+temporarySuffix); err != nil {
 		return Outcome{}, err
 	}
-	recorded, err := r.function(ctx, j.command)
-	if err != nil {
-		return Outcome{}, err
-	}
 	own, err := r.execute(ctx, j, streams, false)
 	if err != nil {
 		return Outcome{}, err
@@ -91,7 +87,7 @@ func (r *Recorder) Trace(ctx context.Context, c Command, streams Streams) (Outco
 	case r.opts.Files == nil:
 		outcome.Unrecorded = errTraced
 	default:
-		_, outcome.Unrecorded = recorded.Insert(ctx, j.parts, own.result)
+		outcome.Unrecorded = r.keep(ctx, j, own)
 	}
 	return outcome, err
 }

@@ -103,6 +103,23 @@ func TestTrace(t *testing.T) {
 	}
 }
 
+// TestTraceAgain: what a trace records is replayed and explained as any other, and
+// is recorded once.
+func TestTraceAgain(t *testing.T) {
+	p := explainer(t, directory(t))
+	c := p.shell("echo one >out")
+	c.Outputs = []string{"out"}
+	if outcome, _, _ := p.trace(c); outcome.Unrecorded != nil {
+		t.Fatalf("%+v, want it recorded", outcome)
+	}
+	if outcome, _, _ := p.trace(c); !errors.Is(outcome.Unrecorded, execcache.ErrNotInserted) {
+		t.Errorf("%+v, want that it is recorded already", outcome)
+	}
+	p.replays(c)
+	c.Args = append(slices.Clone(c.Args), "-g")
+	p.wantDifferences(c, "argument -g added")
+}
+
 // TestTraceElsewhere: what is not below the working folder is told apart.
 func TestTraceElsewhere(t *testing.T) {
 	p, other := newPlace(t, nil), newPlace(t, nil)

@@ -142,7 +142,9 @@ func (e *execer) say(outcome execcache.Outcome) {
 		text, _ := json.Marshal(s) // numbers and texts have a JSON form
 		fmt.Fprintf(e.app.stderr, "%s\n", text)
 	case "ill", "text":
-		for _, line := range s.lines(e.summary == "text" || !errors.Is(outcome.Unrecorded, execcache.ErrFailed), e.summary == "text") {
+		all := e.summary == "text"
+		well := errors.Is(outcome.Unrecorded, execcache.ErrFailed) || errors.Is(outcome.Unrecorded, execcache.ErrNotInserted)
+		for _, line := range s.lines(all || !well, all) {
 			fmt.Fprintln(e.app.stderr, "tierce:", line)
 		}
 	}

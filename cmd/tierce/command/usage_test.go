@@ -49,16 +49,19 @@ func file(t *testing.T, content string) string {
 	return path
 }
 
+// wrongUse is a wrong use, its exit code, and words of its message.
+type wrongUse struct {
+	args []string
+	code int
+	want []string
+}
+
 // TestWrongUse is V2 and DESIGN 8: each wrong use is one line that says what is
 // wrong and what would be right, and a documented exit code.
 func TestWrongUse(t *testing.T) {
 	alone(t)
 	dir := t.TempDir()
-	for _, test := range []struct {
-		args []string
-		code int
-		want []string // in the message
-	}{
+	wantRefused(t, dir, []wrongUse{
 		{[]string{"bogus"}, 2, []string{`"bogus"`, `"tierce help"`}},
 		{[]string{"help", "bogus"}, 2, []string{"bogus"}},
 		{[]string{"--bogus"}, 2, []string{"-bogus", `"tierce --help"`}},
@@ -70,6 +73,26 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"run", "--", "no-such-command"}, 127, []string{`"no-such-command"`, "PATH"}},
 		{[]string{"run", "--", filepath.Join(dir, "none")}, 127, []string{"none"}},
 		{[]string{"run", "--", dir}, 126, []string{dir, "cannot be executed"}},
+		{[]string{"go", "x"}, 2, []string{"no arguments", `"x"`}},
+		{[]string{"stats", "x"}, 2, []string{"no arguments", `"x"`}},
+		{[]string{"gc", "--force"}, 2, []string{"-force", `"tierce gc --help"`}},
+		{[]string{"clear", "all"}, 2, []string{"no arguments", `"all"`}},
+		{[]string{"verify", "--kep"}, 2, []string{"-kep"}},
+		{[]string{"version", "1"}, 2, []string{"no arguments", `"1"`}},
+		{[]string{"stats", "--json=perhaps"}, 2, []string{"json", `"perhaps"`}},
+		{[]string{"--dir", filepath.Join(dir, "none"), "stats"}, 2, []string{"no cache yet", "none", "tierce run"}},
+		{[]string{"--dir", filepath.Join(dir, "none"), "gc"}, 2, []string{"no cache yet"}},
+		{[]string{"--dir", filepath.Join(dir, "none"), "clear"}, 2, []string{"no cache yet"}},
+		{[]string{"--dir", filepath.Join(dir, "none"), "verify"}, 2, []string{"no cache yet"}},
+		{[]string{"--dir", file(t, ""), "stats"}, 1, []string{"filestream"}},
+	})
+}
+
+// TestWrongExec is TestWrongUse for exec and what belongs to it.
+func TestWrongExec(t *testing.T) {
+	alone(t)
+	dir := t.TempDir()
+	wantRefused(t, dir, []wrongUse{
 		{[]string{"exec"}, 2, []string{"needs a command", "tierce exec --in"}},
 		{[]string{"exec", "--check", "--trace", "--", "x"}, 2, []string{"--check and --trace", "one of them"}},
 		{[]string{"exec", "--bogus", "--", "x"}, 2, []string{"-bogus", `"tierce exec --help"`}},
@@ -101,15 +124,16 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"dump", "--verify", file(t, "tierce dump 1\n\n")}, 2, []string{"cut off"}},
 		{[]string{"--dir", filepath.Join(dir, "none"), "dump", filepath.Join(dir, "none.txt")}, 2, []string{"no cache yet"}},
 		{[]string{"dump", "--mode", "global", filepath.Join(dir, "none.txt")}, 2, []string{"--mode", "remote"}},
-		{[]string{"go", "x"}, 2, []string{"no arguments", `"x"`}},
-		{[]string{"stats", "x"}, 2, []string{"no arguments", `"x"`}},
-		{[]string{"gc", "--force"}, 2, []string{"-force", `"tierce gc --help"`}},
-		{[]string{"clear", "all"}, 2, []string{"no arguments", `"all"`}},
-		{[]string{"verify", "--kep"}, 2, []string{"-kep"}},
-		{[]string{"version", "1"}, 2, []string{"no arguments", `"1"`}},
+	})
+}
+
+// TestWrongConfiguration is TestWrongUse for flags and files that configure.
+func TestWrongConfiguration(t *testing.T) {
+	alone(t)
+	dir := t.TempDir()
+	wantRefused(t, dir, []wrongUse{
 		{[]string{"config", "show"}, 2, []string{"check or print", `"show"`}},
 		{[]string{"config", "check", "x"}, 2, []string{"no arguments", `"x"`}},
-		{[]string{"stats", "--json=perhaps"}, 2, []string{"json", `"perhaps"`}},
 		{[]string{"--max-bytes", "0", "config", "check"}, 2, []string{"--max-bytes", "cap of 0"}},
 		{[]string{"--max-bytes", "20 apples", "config", "check"}, 2, []string{"--max-bytes", "20GiB"}},
 		{[]string{"--memory-max-bytes", "-1", "run", "--", "x"}, 2, []string{"--memory-max-bytes", "cap of -1"}},
@@ -118,12 +142,14 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"--config", file(t, "tiers:\n  - type: filestreem\n"), "config", "check"}, 2, []string{":2:", "filestreem", "filestream", "memory"}},
 		{[]string{"--config", file(t, "tiers:\n  - typo: memory\n"), "run", "--", "x"}, 2, []string{":2:", "typo"}},
 		{[]string{"--config", file(t, "tiers:\n  - type: memory\n    options: {max_bytes: 0}\n"), "run", "--", "x"}, 2, []string{":3:", "max_bytes"}},
-		{[]string{"--dir", filepath.Join(dir, "none"), "stats"}, 2, []string{"no cache yet", "none", "tierce run"}},
-		{[]string{"--dir", filepath.Join(dir, "none"), "gc"}, 2, []string{"no cache yet"}},
-		{[]string{"--dir", filepath.Join(dir, "none"), "clear"}, 2, []string{"no cache yet"}},
-		{[]string{"--dir", filepath.Join(dir, "none"), "verify"}, 2, []string{"no cache yet"}},
-		{[]string{"--dir", file(t, ""), "stats"}, 1, []string{"filestream"}},
-	} {
+	})
+}
+
+// wantRefused fails the test unless each use is refused as it should be, and none
+// makes the directory none in dir.
+func wantRefused(t *testing.T, dir string, tests []wrongUse) {
+	t.Helper()
+	for _, test := range tests {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
 			code, stdout, stderr := tierce(t, test.args...)
 			if code != test.code {
