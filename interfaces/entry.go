@@ -52,6 +52,8 @@ type Entry struct {
 	Head
 	text string
 	body io.Reader // nil when the body is text
+
+	_ uint64 // makes it 112 bytes: of 104 the tail is copied by two stores that overlap, and a hit of a stack took 55 ns in place of 43
 }
 
 // Text returns an entry whose body is text, without copying it.
