@@ -27,6 +27,10 @@ type decoder struct {
 
 // value sets v to what n has. name is the field's, for messages.
 func (d decoder) value(name string, n node, v reflect.Value) error {
+	if isUnlimited(name, n, v) {
+		v.SetZero()
+		return nil
+	}
 	switch v.Type() {
 	case nodeType:
 		return d.node(name, n, v)

@@ -49,10 +49,6 @@ func quotes(n node) string {
 
 // size sets v to bytes.
 func (d decoder) size(name string, n node, v reflect.Value) error {
-	if isUnlimited(name, n) {
-		v.SetInt(0)
-		return nil
-	}
 	if n.kind != text && n.kind != number {
 		return n.errorf(name, "want a size such as 20GiB, not %s", n)
 	}
@@ -68,10 +64,6 @@ func (d decoder) size(name string, n node, v reflect.Value) error {
 }
 
 func (d decoder) integer(name string, n node, v reflect.Value) error {
-	if isUnlimited(name, n) {
-		v.SetInt(0)
-		return nil
-	}
 	i, err := strconv.ParseInt(n.text, 10, v.Type().Bits())
 	if n.kind != number || err != nil {
 		return n.errorf(name, "want a whole number of at most %d bits, not %s", v.Type().Bits(), n)
@@ -84,10 +76,6 @@ func (d decoder) integer(name string, n node, v reflect.Value) error {
 }
 
 func (d decoder) unsigned(name string, n node, v reflect.Value) error {
-	if isUnlimited(name, n) {
-		v.SetUint(0)
-		return nil
-	}
 	i, err := strconv.ParseUint(n.text, 10, v.Type().Bits())
 	if n.kind != number || err != nil {
 		return n.errorf(name, "want a whole number of at most %d bits that is not negative, not %s", v.Type().Bits(), n)
@@ -109,10 +97,6 @@ func (d decoder) float(name string, n node, v reflect.Value) error {
 }
 
 func (d decoder) duration(name string, n node, v reflect.Value) error {
-	if isUnlimited(name, n) {
-		v.SetInt(0)
-		return nil
-	}
 	duration, err := time.ParseDuration(n.text)
 	if n.kind != text || err != nil || duration < 0 {
 		return n.errorf(name, "want a duration such as 60s or 1h30m, not %s", n)
@@ -164,8 +148,9 @@ func isCap(name string) bool {
 	return strings.HasPrefix(name[strings.LastIndexByte(name, '.')+1:], "max_")
 }
 
-func isUnlimited(name string, n node) bool {
-	return isCap(name) && n.kind == text && n.text == unlimited
+// isUnlimited reports whether n takes a cap away, which 0 stands for.
+func isUnlimited(name string, n node, v reflect.Value) bool {
+	return isCap(name) && (v.CanInt() || v.CanUint()) && n.kind == text && n.text == unlimited
 }
 
 // tooLittle returns the error about a size or number that must be more than 0,

@@ -84,6 +84,18 @@ func (f *fake) holdGets() gate {
 	return held
 }
 
+// holdAnswer makes the first Get wait for the gate after it has looked.
+func (f *fake) holdAnswer() gate {
+	late := make(gate)
+	var calls atomic.Int64
+	f.afterGet = func() {
+		if calls.Add(1) == 1 {
+			late.pass()
+		}
+	}
+	return late
+}
+
 func (f *fake) stream(text string, head interfaces.Head) interfaces.Entry {
 	body := io.Reader(strings.NewReader(text))
 	switch {

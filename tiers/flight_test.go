@@ -86,13 +86,7 @@ func TestLateCaller(t *testing.T) {
 		r, key := newRig(t), keyOf("key")
 		r.middle.onPut = refuse // so that only layer 0 can have it
 		put(t, r.far, key, "body")
-		late := make(gate)
-		var calls atomic.Int64
-		r.near.afterGet = func() {
-			if calls.Add(1) == 1 {
-				late.pass()
-			}
-		}
+		late := r.near.holdAnswer()
 		go want(t, r, key, "body")
 		synctest.Wait()
 		want(t, r, key, "body")

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -300,13 +299,7 @@ func TestPathLateCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, key := newPaths(t), keyOf("key")
 		put(t, p.remote, key, "body")
-		late := make(gate)
-		var calls atomic.Int64
-		p.disk.afterGet = func() {
-			if calls.Add(1) == 1 {
-				late.pass()
-			}
-		}
+		late := p.disk.holdAnswer()
 		go wantPath(t, p, key, "body")
 		synctest.Wait()
 		wantPath(t, p, key, "body")

@@ -61,12 +61,16 @@ func (s *site) compareRemote(ctx context.Context, rounds int, module, trips stri
 	if err := s.settle(ctx); err != nil { // the first machine sends its last entries behind
 		return err
 	}
+	least, err := s.newFloor(ctx, server.addr, first.keep)
+	if err != nil {
+		return err
+	}
 	for _, trip := range delays {
 		if err := proxy.Set(faultproxy.Faults{RoundTrip: trip}); err != nil {
 			return err
 		}
 		title := fmt.Sprintf("A second machine at %v of round trip: go build of the library packages of %s", trip, module)
-		if err := s.compareSecond(ctx, title, rounds, proxy.Addr, args); err != nil {
+		if err := s.compareSecond(ctx, title, rounds, proxy.Addr, args, least); err != nil {
 			return err
 		}
 	}
@@ -84,12 +88,11 @@ func (s *site) compareRemote(ctx context.Context, rounds int, module, trips stri
 // before the end, though each takes 0.2 GiB: for some minutes ext4 walks past
 // every inode that was deleted when it makes a new one, which takes longer than
 // all the rest of such a build.
-func (s *site) compareSecond(ctx context.Context, title string, rounds int, addr string, args []string) error {
-	fresh := func(build string) func() (float64, error) {
+func (s *site) compareSecond(ctx context.Context, title string, rounds int, addr string, args []string, least *floor) error {
+	second := func(build string) func() (float64, error) {
 		return func() (float64, error) {
-			s.seconds++
 			backMemory()
-			took, err := s.build(ctx, s.sharing("second-"+strconv.Itoa(s.seconds), addr, build), args)
+			took, err := s.build(ctx, s.sharing(s.fresh(), addr, build), args)
 			if err == nil {
 				err = s.settle(ctx)
 			}
@@ -103,8 +106,16 @@ func (s *site) compareSecond(ctx context.Context, title string, rounds int, addr
 			took, err := s.build(ctx, native, args)
 			return milliseconds(took), err
 		}},
-		competitor{"tierce", fresh("")},
-		competitor{"a request for each key", fresh("none")})
+		competitor{"unpacking a tar of the same", func() (float64, error) { return least.unpack(ctx) }},
+		competitor{"the least there is to do", func() (float64, error) { return least.bring(ctx, addr, args) }},
+		competitor{"tierce", second("")},
+		competitor{"a request for each key", second("none")})
+}
+
+// fresh returns the name of a directory that there has not been.
+func (s *site) fresh() string {
+	s.seconds++
+	return "second-" + strconv.Itoa(s.seconds)
 }
 
 // backMemory makes the system have a gigabyte of free memory that is really there.

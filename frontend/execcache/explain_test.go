@@ -41,6 +41,14 @@ func noting(t testing.TB, recorder *memo.Recorder, files, notes interfaces.Cache
 	return p
 }
 
+// furnish makes what compile needs.
+func (p *place) furnish() *place {
+	p.write("a.h", "a")
+	p.write("sub/b.h", "b")
+	p.tool("tool", "1")
+	return p
+}
+
 // compile is a command with parts of all kinds.
 func (p *place) compile(args ...string) execcache.Command {
 	c := p.shell("cat *.h sub/*.h >out; exit 0")
@@ -83,10 +91,7 @@ func explained(t testing.TB) (*place, interfaces.Cache) {
 	t.Helper()
 	setenv(t, "EXPLAIN_SECRET", "hunter2")
 	cache := directory(t)
-	p := explainer(t, cache)
-	p.write("a.h", "a")
-	p.write("sub/b.h", "b")
-	p.tool("tool", "1")
+	p := explainer(t, cache).furnish()
 	if e := p.explain(p.compile("-O1", "-DX")); !reflect.DeepEqual(e, execcache.Explanation{}) {
 		t.Errorf("before anything is recorded: %+v", e)
 	}
@@ -217,11 +222,7 @@ func TestExplainTeam(t *testing.T) {
 	machine := func() *place {
 		stack, err := tiers.New(tiers.Options{}, tiers.Layer{Name: "disk", Tier: directory(t)}, tiers.Layer{Name: "remote", Tier: struct{ interfaces.Cache }{remote}})
 		check(t, err)
-		p := explainer(t, stack)
-		p.tool("tool", "1")
-		p.write("a.h", "a")
-		p.write("sub/b.h", "b")
-		return p
+		return explainer(t, stack).furnish()
 	}
 	one, two := machine(), machine()
 	two.records(two.compile("-O3", "-g"))
@@ -238,10 +239,7 @@ func TestExplainDeterministic(t *testing.T) {
 		Options: memo.Options{LockDir: t.TempDir()}, Mode: memo.Local, Sync: tiers.Layer{Name: "disk", Tier: cache},
 	})
 	check(t, err)
-	p := noting(t, recorder, nil, cache)
-	p.tool("tool", "1")
-	p.write("a.h", "a")
-	p.write("sub/b.h", "b")
+	p := noting(t, recorder, nil, cache).furnish()
 	if e := p.explain(p.compile("-O1", "-DX")); !reflect.DeepEqual(e, execcache.Explanation{}) {
 		t.Errorf("%+v, want nothing", e)
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -66,6 +67,13 @@ type helper struct {
 	release func() // lets the "tierce run" above go on; nil if it does not wait for this helper
 }
 
+// ballast is memory in bytes that a helper with a remote asks for and never
+// touches, so that it is never there: the garbage collector first runs when as
+// much is in use besides. Bodies that come from a remote are garbage at once, and
+// without it a tenth of the processor time of a second machine's build is spent
+// on them (docs/design/014); at most so much more garbage is kept.
+const ballast = 64 << 20
+
 // serveGo serves one go command. The go command waits for standard output to be
 // closed, so only what its user wants to know is done before that.
 func (a *app) serveGo(ctx context.Context, in io.Reader, out io.WriteCloser) error {
@@ -89,6 +97,7 @@ func (a *app) serveGo(ctx context.Context, in io.Reader, out io.WriteCloser) err
 	}
 	if !options.Local {
 		options.Verified, options.Build = directories(cfg) <= 1, buildName()
+		defer runtime.KeepAlive(make([]byte, ballast))
 	}
 	h.server = gocacheprog.New(options)
 	err = h.server.Serve(ctx, in, out)
