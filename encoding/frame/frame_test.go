@@ -65,8 +65,8 @@ func TestRoundTrip(t *testing.T) {
 	}{
 		"empty":                        {"", frame.Raw},
 		"small":                        {"body", frame.Raw},
-		"below what is worthwhile":     {text[:16<<10-1], frame.Raw},
-		"worthwhile":                   {text[:16<<10], frame.Zstd},
+		"below what is worthwhile":     {text[:64<<10], frame.Raw},
+		"worthwhile":                   {text[:64<<10+1], frame.Zstd},
 		"what does not compress":       {random, frame.Raw},
 		"what compresses":              {text, frame.Zstd},
 		"what compresses by a little":  {random[:90_000] + text[:9000], frame.Raw},
@@ -167,7 +167,7 @@ func withBody(body string) interfaces.Head {
 // damage and never another body.
 func TestDamage(t *testing.T) {
 	var c frame.Coder
-	for name, body := range map[string]string{"raw": random[:2000], "zstd": text[:16<<10]} {
+	for name, body := range map[string]string{"raw": random[:2000], "zstd": text[:64<<10+1]} {
 		data := appended(t, &c, key, body)
 		for i := range len(data) * 8 {
 			damaged := bytes.Clone(data)
@@ -260,14 +260,14 @@ func TestBodyIsNoCopy(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	var c frame.Coder
-	for _, body := range []string{"", "body", text[:16<<10], random[:2000]} {
+	for _, body := range []string{"", "body", text[:64<<10+1], random[:2000]} {
 		f.Add(appended(f, &c, key, body))
 	}
 	apart, _ := frame.AppendApart(nil, key, withBody("body"), []byte("note"))
 	f.Add(apart)
 	f.Add([]byte(forged(f, frame.Zstd, 1<<40, []byte("body"))))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		const limit = 1 << 16
+		const limit = 1 << 17
 		body, frame, err := read(&c, string(data), key, limit)
 		if err != nil {
 			if !errors.Is(err, cacheerr.ErrDamaged) {
