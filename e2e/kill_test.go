@@ -78,11 +78,11 @@ func (k *killing) change() {
 	k.ok(writeOld(k.path("m", "p014", "blob.go"), blob))
 }
 
-// build builds with a helper that is killed when it has been sent so many bytes,
-// or all. It returns how many those were, and how the build ended.
+// build compiles, and does not link, with a helper that is killed when it has been
+// sent so many bytes, or all. It returns how many those were, and how the build ended.
 func (k *killing) build(after int64) (int64, outcome) {
 	k.t.Helper()
-	cmd := k.command("m", []string{"go", "build", "./..."},
+	cmd := k.command("m", []string{"go", "build", "./p..."},
 		"GOCACHEPROG=killer", fmt.Sprintf("KILLER_AFTER=%d", after),
 		fmt.Sprintf("KILLER_DELAY=%dus", k.random.IntN(2000)), "KILLER_COUNT="+k.path("count"))
 	end := k.end(cmd)
