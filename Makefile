@@ -3,19 +3,21 @@
 
 GO       ?= go
 FUZZTIME ?= 5s
+CORES    := $$(getconf _NPROCESSORS_ONLN)
 LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 
 .PHONY: test e2e soak check lint cross fuzz bench needs
 
 # Gets what it needs by itself (see needs) and runs every test with the race
 # detector, in random order. Many wait for processes and disks, so one package more
-# than processors is tested at the same time.
+# than processors is tested at the same time, and twice as many tests in those whose
+# tests may run side by side.
 test: needs
-	$(GO) test -race -shuffle=on -timeout 20m -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) ./...
+	$(GO) test -race -shuffle=on -timeout 20m -p $$(($(CORES) + 1)) -parallel $$(($(CORES) * 2)) ./...
 
 # Only the tests with the real go command.
 e2e: needs
-	$(GO) test -race -shuffle=on -timeout 20m ./e2e/...
+	$(GO) test -race -shuffle=on -timeout 20m -parallel $$(($(CORES) * 2)) ./e2e/...
 
 # Eight processes at one full directory for two minutes, killed 300 times; and
 # hundreds of rounds of sixteen that have to agree.
@@ -46,12 +48,15 @@ cross:
 	GOOS=windows $(GO) vet ./...
 	GOOS=darwin $(GO) vet ./...
 
-# Each fuzz target for FUZZTIME.
+# Each fuzz target for FUZZTIME; a package's test binary is built once for all of
+# its targets.
 fuzz:
-	@set -e; for file in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \
-		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \
-			echo "$$target in $$(dirname $$file)"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
+	@set -e; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
+	for dir in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n 1 dirname | sort -u); do \
+		$(GO) test -c -fuzz Fuzz -o "$$tmp/fuzz" ./$$dir; \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$dir/*_test.go); do \
+			echo "$$target in $$dir"; \
+			(cd $$dir && "$$tmp/fuzz" -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) -test.fuzzcachedir "$$tmp/corpus"); \
 		done; \
 	done
 
