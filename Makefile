@@ -11,9 +11,9 @@ LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 # Gets what it needs by itself (see needs) and runs every test with the race
 # detector, in random order. Many wait for processes and disks, so one package more
 # than processors is tested at the same time, and twice as many tests in those whose
-# tests may run side by side.
+# tests may run side by side. "make check" vets.
 test: needs
-	$(GO) test -race -shuffle=on -timeout 20m -p $$(($(CORES) + 1)) -parallel $$(($(CORES) * 2)) ./...
+	$(GO) test -race -vet=off -shuffle=on -timeout 20m -p $$(($(CORES) + 1)) -parallel $$(($(CORES) * 2)) ./...
 
 # Only the tests with the real go command.
 e2e: needs
@@ -51,12 +51,13 @@ cross:
 # Each fuzz target for FUZZTIME; a package's test binary is built once for all of
 # its targets.
 fuzz:
-	@set -e; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
+	@set -e; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; trap 'exit 130' INT TERM; \
 	for dir in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n 1 dirname | sort -u); do \
 		$(GO) test -c -fuzz Fuzz -o "$$tmp/fuzz" ./$$dir; \
+		found=$$($(GO) env GOCACHE)/fuzz/$$($(GO) list ./$$dir); \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$dir/*_test.go); do \
 			echo "$$target in $$dir"; \
-			(cd $$dir && "$$tmp/fuzz" -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) -test.fuzzcachedir "$$tmp/corpus"); \
+			(cd $$dir && "$$tmp/fuzz" -test.run '^$$' -test.fuzz "^$$target\$$" -test.fuzztime $(FUZZTIME) -test.fuzzcachedir "$$found"); \
 		done; \
 	done
 

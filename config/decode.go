@@ -27,10 +27,6 @@ type decoder struct {
 
 // value sets v to what n has. name is the field's, for messages.
 func (d decoder) value(name string, n node, v reflect.Value) error {
-	if isUnlimited(name, n, v) {
-		v.SetZero()
-		return nil
-	}
 	switch v.Type() {
 	case nodeType:
 		return d.node(name, n, v)
@@ -40,11 +36,16 @@ func (d decoder) value(name string, n node, v reflect.Value) error {
 		return d.secret(name, n, v)
 	case urlType:
 		return d.secret(name, n, v.Field(0))
-	case durationType:
-		return d.duration(name, n, v)
 	}
 	if unmarshaler, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		return d.unmarshal(name, n, unmarshaler)
+	}
+	if isUnlimited(name, n, v) {
+		v.SetZero()
+		return nil
+	}
+	if v.Type() == durationType {
+		return d.duration(name, n, v)
 	}
 	switch v.Kind() {
 	case reflect.Struct:

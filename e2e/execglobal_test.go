@@ -27,7 +27,7 @@ func TestExecGlobal(t *testing.T) {
 		if err := os.MkdirAll(p.path(dir), 0o777); err != nil {
 			return outcome{stderr: err.Error(), code: -1}
 		}
-		script := fmt.Sprintf(`head -c 100000 /dev/urandom >draw; cksum draw; mktemp -p "$RUNS" %d.XXXXXXXX >/dev/null`, n)
+		script := fmt.Sprintf(`head -c 100000 /dev/urandom >draw; cksum draw; : >"$RUNS/%d.$$"`, n)
 		cmd := p.command(dir, []string{"tierce", "exec", "--mode", mode, "--out", "draw", "--", "sh", "-c", script},
 			"TIERCE_REDIS_URL="+server.URL, "TIERCE_DIR="+p.path(fmt.Sprint("cache", machine)), "RUNS="+p.path("runs"))
 		text, err := cmd.Output()

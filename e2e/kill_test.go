@@ -78,11 +78,15 @@ func (k *killing) change() {
 	k.ok(writeOld(k.path("m", "p014", "blob.go"), blob))
 }
 
-// build compiles, and does not link, with a helper that is killed when it has been
-// sent so many bytes, or all. It returns how many those were, and how the build ended.
+// build compiles, and now and then links, with a helper that is killed when it has
+// been sent so many bytes, or all. It returns how many those were, and how the build ended.
 func (k *killing) build(after int64) (int64, outcome) {
 	k.t.Helper()
-	cmd := k.command("m", []string{"go", "build", "./p..."},
+	packages := "./p..."
+	if k.killed%10 == 0 {
+		packages = "./..." // what is killed while the linker reads; that stores nothing
+	}
+	cmd := k.command("m", []string{"go", "build", packages},
 		"GOCACHEPROG=killer", fmt.Sprintf("KILLER_AFTER=%d", after),
 		fmt.Sprintf("KILLER_DELAY=%dus", k.random.IntN(2000)), "KILLER_COUNT="+k.path("count"))
 	end := k.end(cmd)

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,42 +25,53 @@ import (
 	"github.com/tiercecache/tierce/interfaces"
 )
 
-// floor is the least that a second machine has to do, whoever does it: the files
-// of the first come from the server in pipelines, are decompressed and compared
-// with their checksum and SHA-256, and are written, while a warm native build
-// runs. There is no cache in it, no protocol and no decision.
+// floor is the least that a second machine has to do, whoever does it: while a
+// warm native build runs, the bodies that the first machine left come from the
+// server, all of them asked for at once, are decompressed, compared with their
+// checksum and their SHA-256, and are written. There is no cache in it, no protocol
+// and no decision, and no buffer that is not used again.
 type floor struct {
 	site   *site
-	server *goredis.Client // without the proxy
-	names  []string        // of the files in the server, in the order of their keys
-	sizes  []int
+	bodies []floorBody
 	tar    string
 }
 
-// floorBatch is how many bytes of bodies come in one pipeline.
-const floorBatch = 4 << 20
+// floorBody is a body as it is in the server.
+type floorBody struct {
+	name   string
+	packed bool // compressed, as the redis tier does it: if it is longer than 64 KiB
+	sum    interfaces.Checksum
+	sha    [sha256.Size]byte
+}
 
-// newFloor sends the files of a cache directory to the server, and makes a tar
-// file of them.
+// newFloor sends the bodies in a cache directory to the server at addr, and makes
+// a tar file of all that is there.
 func (s *site) newFloor(ctx context.Context, addr, dir string) (*floor, error) {
-	f := &floor{site: s, server: goredis.NewClient(&goredis.Options{Addr: addr}), tar: filepath.Join(s.dir, "first.tar")}
-	entries := filepath.Join(dir, "entries")
+	f := &floor{site: s, tar: filepath.Join(s.dir, "first.tar")}
+	server := goredis.NewClient(&goredis.Options{Addr: addr})
+	defer server.Close() //nolint:errcheck // all answers have come
 	zip, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithNoEntropyCompression(true))
 	if err != nil {
 		return nil, err
 	}
+	entries := filepath.Join(dir, "entries")
 	err = filepath.WalkDir(entries, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		body, err := os.ReadFile(path)
-		if err != nil {
+		value, err := os.ReadFile(path)
+		if err != nil || len(value) == 0 { // a record, which the go command does not wait for
 			return err
 		}
-		name := "floor:" + strconv.Itoa(len(f.names))
-		value := zip.EncodeAll(body, nil)
-		f.names, f.sizes = append(f.names, name), append(f.sizes, len(body))
-		return f.server.Set(ctx, name, value, 0).Err()
+		b := floorBody{
+			name: "floor:" + strconv.Itoa(len(f.bodies)), packed: len(value) > 64<<10,
+			sum: encoding.Sum(interfaces.Key{}, value), sha: sha256.Sum256(value),
+		}
+		f.bodies = append(f.bodies, b)
+		if b.packed {
+			value = zip.EncodeAll(value, nil)
+		}
+		return server.Set(ctx, b.name, value, 0).Err()
 	})
 	if err != nil {
 		return nil, err
@@ -87,7 +99,8 @@ func (f *floor) unpack(ctx context.Context) (float64, error) {
 	return milliseconds(took), err
 }
 
-// bring returns how long it takes to do all that through the server at addr.
+// bring returns how long it takes to do all that through the server at addr, over
+// one connection for each processor and one.
 func (f *floor) bring(ctx context.Context, addr string, args []string) (float64, error) {
 	dir, err := f.folder()
 	if err != nil {
@@ -100,32 +113,21 @@ func (f *floor) bring(ctx context.Context, addr string, args []string) (float64,
 			_, err := f.site.build(ctx, f.site.clients()[0], args)
 			return err
 		})
-		batches := f.batches()
-		for range 3 { // as many as a client has under way
-			all.Go(func() error { return f.bringBatches(ctx, addr, dir, batches) })
+		n := runtime.GOMAXPROCS(0) + 1
+		shares := make([][]floorBody, n)
+		for i, b := range f.bodies {
+			shares[i%n] = append(shares[i%n], b)
+		}
+		for _, share := range shares {
+			all.Go(func() error { return bringBodies(ctx, addr, dir, share) })
 		}
 		return all.Wait()
 	})
 	return milliseconds(took), err
 }
 
-// batches returns all names in batches.
-func (f *floor) batches() <-chan []string {
-	batches := make(chan []string, len(f.names))
-	begin, size := 0, 0
-	for i, n := range f.sizes {
-		if size += n; size >= floorBatch || i == len(f.sizes)-1 {
-			batches <- f.names[begin : i+1]
-			begin, size = i+1, 0
-		}
-	}
-	close(batches)
-	return batches
-}
-
-// bringBatches brings the files of one pipeline after the other, over one
-// connection and through buffers that are used again.
-func (f *floor) bringBatches(ctx context.Context, addr, dir string, batches <-chan []string) error {
+// bringBodies brings bodies over one connection into files in dir.
+func bringBodies(ctx context.Context, addr, dir string, bodies []floorBody) error {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return err
@@ -136,29 +138,31 @@ func (f *floor) bringBatches(ctx context.Context, addr, dir string, batches <-ch
 		return err
 	}
 	defer unzip.Close()
+	var requests []byte
+	for _, b := range bodies {
+		requests = fmt.Appendf(requests, "*2\r\n$3\r\nGET\r\n$%d\r\n%s\r\n", len(b.name), b.name)
+	}
+	if _, err := conn.Write(requests); err != nil { // they are short: the server takes them all
+		return err
+	}
 	answers := bufio.NewReaderSize(conn, 64<<10)
-	var requests, value, body []byte
-	for names := range batches {
-		requests = requests[:0]
-		for _, name := range names {
-			requests = fmt.Appendf(requests, "*2\r\n$3\r\nGET\r\n$%d\r\n%s\r\n", len(name), name)
-		}
-		if _, err := conn.Write(requests); err != nil {
+	var value, unpacked []byte
+	for _, b := range bodies {
+		if value, err = readBulk(answers, value); err != nil {
 			return err
 		}
-		for _, name := range names {
-			if value, err = readBulk(answers, value); err != nil {
+		body := value
+		if b.packed {
+			if unpacked, err = unzip.DecodeAll(value, unpacked[:0]); err != nil {
 				return err
 			}
-			if body, err = unzip.DecodeAll(value, body[:0]); err != nil {
-				return err
-			}
-			if sha256.Sum256(body) == [sha256.Size]byte{} || encoding.Sum(interfaces.Key{}, body) == (interfaces.Checksum{}) {
-				return fmt.Errorf("%s has the sum of nothing", name)
-			}
-			if err := os.WriteFile(filepath.Join(dir, name), body, 0o600); err != nil {
-				return err
-			}
+			body = unpacked
+		}
+		if encoding.Sum(interfaces.Key{}, body) != b.sum || sha256.Sum256(body) != b.sha {
+			return fmt.Errorf("%s is not what was sent", b.name)
+		}
+		if err := os.WriteFile(filepath.Join(dir, b.name), body, 0o600); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -171,8 +175,8 @@ func readBulk(answers *bufio.Reader, buffer []byte) ([]byte, error) {
 		return nil, err
 	}
 	n, err := strconv.Atoi(strings.Trim(line, "$\r\n"))
-	if err != nil {
-		return nil, fmt.Errorf("the server says %q: %w", line, err)
+	if err != nil || n < 0 {
+		return nil, fmt.Errorf("the server says %q, want the length of a body", line)
 	}
 	buffer = slices.Grow(buffer[:0], n+2)[:n+2]
 	_, err = io.ReadFull(answers, buffer)

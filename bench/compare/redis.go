@@ -39,7 +39,7 @@ func compareRedis(ctx context.Context, rounds int) error {
 	if err != nil {
 		return err
 	}
-	for _, size := range []int{4 << 10, 64 << 10} {
+	for _, size := range []int{4 << 10, 64 << 10, 256 << 10} { // the last is compressed, if it can be
 		random := make([]byte, size)
 		_, _ = rand.NewChaCha8([32]byte{}).Read(random) // never fails
 		for what, body := range map[string][]byte{"that does not compress": random, "of a Go program": program[1<<20:][:size]} {

@@ -85,7 +85,7 @@ func (s *site) compareRemote(ctx context.Context, rounds int, module, trips stri
 }
 
 // compareSecond compares builds whose directory is new each time. None is removed
-// before the end, though each takes 0.2 GiB: for some minutes ext4 walks past
+// before the end, though a round takes 0.8 GiB: for some minutes ext4 walks past
 // every inode that was deleted when it makes a new one, which takes longer than
 // all the rest of such a build.
 func (s *site) compareSecond(ctx context.Context, title string, rounds int, addr string, args []string, least *floor) error {

@@ -253,17 +253,23 @@ func TestUnrecorded(t *testing.T) {
 // and nothing says that it was.
 func TestSwitchedOff(t *testing.T) {
 	t.Setenv("TIERCE_MEMO", "0")
-	p := explainer(t, directory(t))
+	cache := directory(t)
+	p := explainer(t, cache)
 	c := p.shell("echo 1 >out")
 	c.Outputs = []string{"out"}
 	for range 2 {
 		if outcome, _ := p.run(c); outcome.Replayed || !errors.Is(outcome.Unrecorded, execcache.ErrNotInserted) {
 			t.Errorf("%+v, want that the command ran and was not recorded", outcome)
 		}
+		check(t, os.Remove(p.path("out")))
 	}
-	if e := p.explain(c); !reflect.DeepEqual(e, execcache.Explanation{}) {
+	t.Setenv("TIERCE_MEMO", "1")
+	on := explainer(t, cache)
+	c.Dir = on.dir
+	if e := on.explain(c); !reflect.DeepEqual(e, execcache.Explanation{}) {
 		t.Errorf("%+v, want nothing", e)
 	}
+	on.records(c)
 }
 
 // TestUntouched: a file that was there before and stays as it was is nothing that

@@ -84,11 +84,7 @@ func (r *Recorder) traits(ctx context.Context, j *job) (traits, error) {
 	if j.parts.Stdin != "" {
 		t.Stdin = shortOf(j.parts.Stdin)
 	}
-	recorded, err := r.function(ctx, j.command)
-	if err != nil {
-		return t, err
-	}
-	isolation, err := recorded.Isolation(ctx)
+	isolation, err := j.recorded.Isolation(ctx)
 	if err != nil {
 		return t, err
 	}

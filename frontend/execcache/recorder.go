@@ -182,9 +182,14 @@ func (r *Recorder) runFast(ctx context.Context, j *job, streams Streams) (Outcom
 	return outcome, nil
 }
 
-// keep records what a command made with a fast recorder, and notes it.
+// keep records what a command made with a fast recorder, and notes it. How long
+// it took under strace is no cost: it would have been a part of that.
 func (r *Recorder) keep(ctx context.Context, j *job, own *execution) error {
-	inserted, err := j.recorded.InsertWithCost(ctx, j.parts, own.result, own.took)
+	cost := own.took
+	if j.trace != nil {
+		cost = 0
+	}
+	inserted, err := j.recorded.InsertWithCost(ctx, j.parts, own.result, cost)
 	switch {
 	case err != nil:
 		return err

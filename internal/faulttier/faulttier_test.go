@@ -276,8 +276,8 @@ func TestWaitForTheTest(t *testing.T) {
 
 func TestWhen(t *testing.T) {
 	for when, want := range map[faulttier.When]string{
-		nil: "XXXXX", faulttier.Nth(2): ".X...", faulttier.From(4): "...XX", faulttier.UpTo(2): "XX...",
-		faulttier.Chance(0, 1): ".....", faulttier.Chance(1, 1): "XXXXX",
+		nil: "!!!!!", faulttier.Nth(2): ".!...", faulttier.From(4): "...!!", faulttier.UpTo(2): "!!...",
+		faulttier.Chance(0, 1): ".....", faulttier.Chance(1, 1): "!!!!!",
 	} {
 		c := full(t, faulttier.Rule{On: []faulttier.Op{faulttier.Get}, Key: key, When: when, Fault: faulttier.Fail(nil)})
 		other := encoding.RawKey([]byte("another"))
@@ -288,7 +288,7 @@ func TestWhen(t *testing.T) {
 			}
 			_ = c.Ping(t.Context()) // of no key: not counted by the rule
 			if _, err := get(t.Context(), c, key); err != nil {
-				got += "X"
+				got += "!"
 			} else {
 				got += "."
 			}

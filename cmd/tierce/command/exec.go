@@ -102,6 +102,9 @@ func (e *execer) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return recordingError(ctx, err)
 	}
+	if outcome.Unrecorded == nil && !outcome.Replayed && !e.check {
+		outcome.Unrecorded = recording.nowhere
+	}
 	e.say(outcome)
 	switch {
 	case outcome.Code != 0:
@@ -143,8 +146,9 @@ func (e *execer) say(outcome execcache.Outcome) {
 		fmt.Fprintf(e.app.stderr, "%s\n", text)
 	case "ill", "text":
 		all := e.summary == "text"
-		well := errors.Is(outcome.Unrecorded, execcache.ErrFailed) || errors.Is(outcome.Unrecorded, execcache.ErrNotInserted)
-		for _, line := range s.lines(all || !well, all) {
+		known := errors.Is(outcome.Unrecorded, execcache.ErrFailed) || errors.Is(outcome.Unrecorded, execcache.ErrNotInserted) ||
+			errors.As(outcome.Unrecorded, new(saidError))
+		for _, line := range s.lines(all || !known, all) {
 			fmt.Fprintln(e.app.stderr, "tierce:", line)
 		}
 	}

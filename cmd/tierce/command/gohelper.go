@@ -68,10 +68,10 @@ type helper struct {
 }
 
 // ballast is memory in bytes that a helper with a remote asks for and never
-// touches, so that it is never there: the garbage collector first runs when as
-// much is in use besides. Bodies that come from a remote are garbage at once, and
-// without it a tenth of the processor time of a second machine's build is spent
-// on them (docs/design/014); at most so much more garbage is kept.
+// touches, so that no page of it is taken: the garbage collector then lets as much
+// garbage gather before it runs. Bodies that come from a remote are garbage at
+// once; a second machine's build takes 7 to 10 % less processor time with it
+// (docs/design/014).
 const ballast = 64 << 20
 
 // serveGo serves one go command. The go command waits for standard output to be

@@ -40,6 +40,7 @@ type recording struct {
 	recorder *execcache.Recorder
 	memo     *memo.Recorder
 	stack    interfaces.Cache // nil if there is none
+	nowhere  error            // a saidError: why all of it goes with this process; nil if it stays
 
 	began    time.Time
 	dir      string // of the configured tiers, "" if they are not open
@@ -107,6 +108,11 @@ func isolation(names []string) (*cachectx.Forms, error) {
 	return cachectx.New(cachectx.Options{}, forms...)
 }
 
+// saidError is an error that the user has read.
+type saidError struct{ error }
+
+func (e saidError) Unwrap() error { return e.error }
+
 // openFast opens the configured tiers. If there is no directory or they cannot be
 // opened, results are kept in memory and go with this process: a cache must not
 // break a build.
@@ -121,6 +127,7 @@ func (r *recording) openFast(ctx context.Context, cfg config.Config, err error) 
 		return nil, err
 	}
 	fmt.Fprintln(r.app.stderr, "tierce: nothing is replayed or recorded:", err)
+	r.nowhere = saidError{err}
 	return memory.New(memory.Options{})
 }
 
