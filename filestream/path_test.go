@@ -298,6 +298,11 @@ func TestPlace(t *testing.T) {
 			if got, readErr := os.ReadFile(path); err != nil || readErr != nil || string(got) != "body" || size != 4 {
 				t.Errorf("Place of what is there: %q, size %d, %v and %v; want the first", got, size, err, readErr)
 			}
+			mustDo(t, os.Truncate(path, 2))
+			path, size, err = c.Place(t.Context(), named("body"), interfaces.Text("another"))
+			if got, readErr := os.ReadFile(path); err != nil || readErr != nil || string(got) != "another" || size != 7 {
+				t.Errorf("Place of what is damaged: %q, size %d, %v and %v; want the second", got, size, err, readErr)
+			}
 			if left, err := os.ReadDir(filepath.Join(c.Dir(), "tmp")); len(left) != 0 || err != nil {
 				t.Errorf("%d temporary files are left (%v)", len(left), err)
 			}

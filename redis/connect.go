@@ -19,10 +19,11 @@ import (
 //
 // Nothing is tried twice: the caller has a budget, which go-redis does not
 // know. The connections speak RESP2, which is all that strings need, and begin
-// without telling the server who made them: one round trip less.
+// without telling the server who made them, nor, if there is no password, which
+// protocol they speak: two round trips less.
 func connect(s settings) goredis.UniversalClient {
 	quiet()
-	return goredis.NewUniversalClient(&goredis.UniversalOptions{
+	client := goredis.NewUniversalClient(&goredis.UniversalOptions{
 		Addrs: s.addrs, MasterName: s.master, IsClusterMode: s.cluster,
 		Username: s.username, Password: s.password, SentinelUsername: s.sentinel[0], SentinelPassword: s.sentinel[1], DB: s.db,
 		Dialer: s.connection,
@@ -37,7 +38,53 @@ func connect(s settings) goredis.UniversalClient {
 		PoolSize: s.pool, MaxActiveConns: s.pool, PipelinePoolSize: -1,
 		ReadBufferSize: buffer, WriteBufferSize: buffer,
 	})
+	if s.username != "" || s.password != "" {
+		return client
+	}
+	if cluster, ok := client.(*goredis.ClusterClient); ok {
+		cluster.OnNewNode(func(node *goredis.Client) { node.AddHook(noHello{}) })
+	} else {
+		client.AddHook(noHello{})
+	}
+	return client
 }
+
+// noHello answers HELLO, with which go-redis begins each connection, in place of
+// the server, as one that does not know it. RESP2 needs none, and go-redis
+// waits for the answer before it sends anything else.
+type noHello struct{}
+
+var _ goredis.Hook = noHello{}
+
+// ProcessHook implements [goredis.Hook].
+func (noHello) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		if cmd.Name() != "hello" {
+			return next(ctx, cmd)
+		}
+		cmd.SetErr(errNoHello{})
+		return errNoHello{}
+	}
+}
+
+// DialHook implements [goredis.Hook].
+func (noHello) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+
+// ProcessPipelineHook implements [goredis.Hook].
+func (noHello) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return next
+}
+
+// errNoHello is a [goredis.Error]: after any other go-redis gives the connection up.
+type errNoHello struct{}
+
+var _ goredis.Error = errNoHello{}
+
+// Error implements error.
+func (errNoHello) Error() string { return "HELLO was not sent" }
+
+// RedisError implements [goredis.Error].
+func (errNoHello) RedisError() {}
 
 // buffer is that of a connection in each direction, in bytes. 64 KiB take a
 // body of average size in one system call.

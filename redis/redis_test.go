@@ -430,3 +430,60 @@ func TestConnect(t *testing.T) {
 		t.Errorf("%d connections were made, want %d", made, n)
 	}
 }
+
+// heard is a connection that tells what is sent first.
+type heard struct {
+	net.Conn
+	once  sync.Once
+	first func(string)
+}
+
+// Write implements [net.Conn].
+func (h *heard) Write(p []byte) (int, error) {
+	h.once.Do(func() { h.first(strings.ToLower(string(p))) })
+	return h.Conn.Write(p)
+}
+
+// TestFirstWords: a connection that needs no password begins with what it is for,
+// so that a Get of a distant server is one round trip and not two.
+func TestFirstWords(t *testing.T) {
+	for name, test := range map[string]struct {
+		options redis.Options
+		hello   bool
+	}{
+		"single":  {single(t), false},
+		"Cluster": {redis.Options{Addrs: fleet.Cluster(t).Addrs}, false},
+		"a user":  {redis.Options{URL: strings.Replace(fleet.Single(t).URL, "//", "//default:any@", 1)}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := alone(test.options)
+			var mu sync.Mutex
+			var begun []string
+			opts.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+				return &heard{Conn: conn, first: func(text string) {
+					mu.Lock()
+					defer mu.Unlock()
+					begun = append(begun, text)
+				}}, err
+			}
+			c := open(t, opts)
+			put(t, c, key, "body")
+			if entry, err := c.Get(t.Context(), key); err != nil {
+				t.Error(err)
+			} else if text, _ := entry.Text(); text != "body" {
+				t.Errorf("Get: %q", text)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, text := range begun {
+				if strings.Contains(text, "hello") != test.hello {
+					t.Errorf("a connection begins with %q", text)
+				}
+			}
+			if len(begun) == 0 {
+				t.Error("no connection was made")
+			}
+		})
+	}
+}
