@@ -25,10 +25,9 @@ soak: needs
 	TIERCE_SOAK=2m $(GO) test -race -run TestSoak -v -timeout 20m ./filestream
 	TIERCE_ROUNDS=300 $(GO) test -race -run TestRounds -v -timeout 40m ./memo
 
-# All that is not a test: form, vet, lint, module files, other systems.
+# All that is not a test: form, lint (which vets too), module files, other systems.
 check: needs
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt-ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
-	$(GO) vet ./...
 	cd bench && $(GO) vet ./...
 	$(GO) mod tidy -diff
 	cd bench && $(GO) mod tidy -diff
