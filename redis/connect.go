@@ -62,8 +62,8 @@ func (noHello) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 		if cmd.Name() != "hello" {
 			return next(ctx, cmd)
 		}
-		cmd.SetErr(errNoHello{})
-		return errNoHello{}
+		cmd.SetErr(noHelloError{})
+		return noHelloError{}
 	}
 }
 
@@ -75,16 +75,16 @@ func (noHello) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.Pro
 	return next
 }
 
-// errNoHello is a [goredis.Error]: after any other go-redis gives the connection up.
-type errNoHello struct{}
+// noHelloError is a [goredis.Error]: after any other go-redis gives the connection up.
+type noHelloError struct{}
 
-var _ goredis.Error = errNoHello{}
+var _ goredis.Error = noHelloError{}
 
 // Error implements error.
-func (errNoHello) Error() string { return "HELLO was not sent" }
+func (noHelloError) Error() string { return "HELLO was not sent" }
 
 // RedisError implements [goredis.Error].
-func (errNoHello) RedisError() {}
+func (noHelloError) RedisError() {}
 
 // buffer is that of a connection in each direction, in bytes. 64 KiB take a
 // body of average size in one system call.
