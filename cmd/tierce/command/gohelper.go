@@ -74,6 +74,13 @@ type helper struct {
 // (docs/design/014).
 const ballast = 64 << 20
 
+// leastProcs is how many goroutines a helper with a remote runs at once at least,
+// on however few processors. What the go command asks is then read when it comes:
+// the kernel shares out the processors. With one for each, bodies that are
+// decompressed and hashed have them all, and a request waits until Go's scheduler
+// takes one away, after 10 ms (docs/design/014).
+const leastProcs = 8
+
 // serveGo serves one go command. The go command waits for standard output to be
 // closed, so only what its user wants to know is done before that.
 func (a *app) serveGo(ctx context.Context, in io.Reader, out io.WriteCloser) error {
@@ -98,6 +105,9 @@ func (a *app) serveGo(ctx context.Context, in io.Reader, out io.WriteCloser) err
 	if !options.Local {
 		options.Verified, options.Build = directories(cfg) <= 1, buildName()
 		defer runtime.KeepAlive(make([]byte, ballast))
+		if runtime.GOMAXPROCS(0) < leastProcs {
+			runtime.GOMAXPROCS(leastProcs)
+		}
 	}
 	h.server = gocacheprog.New(options)
 	err = h.server.Serve(ctx, in, out)
