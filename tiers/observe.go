@@ -32,7 +32,7 @@ type Event struct {
 	Size     int64           // of the entry, if known: bytes of its body; may be below 0 if not
 	Cost     time.Duration   // of the entry, if known: what it took to make
 	Tag      string          // of the entry, if known
-	Duration time.Duration   // how long it took; 0 without [Options].Timed, but for Waited
+	Duration time.Duration   // how long it took; 0 without [Options].Timed, but for Waited and InVain
 	Err      error           // of Failed, Refused and Dropped, and of a Miss with a reason
 }
 
@@ -71,6 +71,7 @@ const (
 	Dropped  Result = "dropped"  // an entry was not written behind, see Event.Err
 	Failed   Result = "failed"   // see Event.Err
 	Waited   Result = "waited"   // callers have waited for the layer's far end, see Event.Duration
+	InVain   Result = "in vain"  // nothing came of a part of what was Waited
 	Retried  Result = "retried"  // the far end was asked once more
 	Left     Result = "left"     // an entry was not written behind, and is left to a later stack
 )

@@ -20,6 +20,9 @@ type RemoteSnapshot struct {
 	Dropped       int64            `json:"dropped"`        // entries that were not written behind
 	Left          int64            `json:"left"`           // entries that are left to a later stack
 	Ill           map[string]int64 `json:"ill"`            // failed operations by reason; never nil
+
+	// VainSeconds is the part of WaitedSeconds from which nothing came.
+	VainSeconds float64 `json:"waited_in_vain_seconds"`
 }
 
 // add returns the sum of two, each of which may be nil.
@@ -35,6 +38,7 @@ func (r *RemoteSnapshot) add(other *RemoteSnapshot) *RemoteSnapshot {
 	sum := RemoteSnapshot{
 		HitBytes: r.HitBytes + other.HitBytes, WaitedSeconds: r.WaitedSeconds + other.WaitedSeconds,
 		Retries: r.Retries + other.Retries, Dropped: r.Dropped + other.Dropped, Left: r.Left + other.Left, Ill: make(map[string]int64),
+		VainSeconds: r.VainSeconds + other.VainSeconds,
 	}
 	maps.Copy(sum.Ill, r.Ill)
 	for reason, n := range other.Ill {
@@ -102,5 +106,6 @@ func (l *layerCounters) snapshot() *RemoteSnapshot {
 	return &RemoteSnapshot{
 		HitBytes: l.hitBytes.Load(), WaitedSeconds: time.Duration(l.waited.Load()).Seconds(),
 		Retries: l.retries.Load(), Dropped: l.dropped.Load(), Left: l.left.Load(), Ill: ill,
+		VainSeconds: time.Duration(l.vain.Load()).Seconds(),
 	}
 }

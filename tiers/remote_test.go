@@ -35,6 +35,7 @@ func TestCountersOfARemote(t *testing.T) {
 		wantMiss(t, s, keyOf("b"))
 	}
 	count.Observe(tiers.Event{Op: tiers.OpGet, Layer: "far", Result: tiers.Waited, Duration: 1500 * time.Millisecond})
+	count.Observe(tiers.Event{Op: tiers.OpGet, Layer: "far", Result: tiers.InVain, Duration: 500 * time.Millisecond})
 	count.Observe(tiers.Event{Op: tiers.OpGet, Layer: "far", Result: tiers.Retried})
 	count.Observe(tiers.Event{Op: tiers.OpBehind, Layer: "far", Result: tiers.Dropped})
 	count.Observe(tiers.Event{Op: tiers.OpClose, Layer: "far", Result: tiers.Left})
@@ -42,7 +43,7 @@ func TestCountersOfARemote(t *testing.T) {
 	replica := &cacheerr.BackendExecutionError{Tier: "far", Op: "put", Reason: "a replica; ask its master", Err: cacheerr.ErrReadOnly}
 	count.Observe(tiers.Event{Op: tiers.OpPut, Layer: "far", Result: tiers.Refused, Err: replica})
 	got := count.Snapshot()
-	wanted := &tiers.RemoteSnapshot{HitBytes: 4, WaitedSeconds: 1.5, Retries: 1, Dropped: 1, Left: 1, Ill: map[string]int64{
+	wanted := &tiers.RemoteSnapshot{HitBytes: 4, WaitedSeconds: 1.5, Retries: 1, Dropped: 1, Left: 1, VainSeconds: 0.5, Ill: map[string]int64{
 		"connection refused": 2, "not available": 1, "the memory is full": 1, "failed": 1, "a replica": 1,
 	}}
 	if got.Tiers[0].Remote != nil || !reflect.DeepEqual(got.Tiers[1].Remote, wanted) || got.WaitedSeconds != 1.5 {
@@ -50,12 +51,12 @@ func TestCountersOfARemote(t *testing.T) {
 	}
 	text, err := json.Marshal(got.Tiers[1])
 	const form = `{"name":"far","hits":1,"misses":0,"puts":0,"errors":5,"remote":{"hit_bytes":4,"waited_seconds":1.5,` +
-		`"retries":1,"dropped":1,"left":1,"ill":{"a replica":1,"connection refused":2,"failed":1,"not available":1,"the memory is full":1}}}`
+		`"retries":1,"dropped":1,"left":1,"ill":{"a replica":1,"connection refused":2,"failed":1,"not available":1,"the memory is full":1},"waited_in_vain_seconds":0.5}}`
 	if err != nil || string(text) != form {
 		t.Errorf("JSON %s (error %v), want %s", text, err, form)
 	}
 	sum := got.Add(got).Tiers[1].Remote
-	if sum.HitBytes != 8 || sum.WaitedSeconds != 3 || sum.Ill["connection refused"] != 4 || got.Tiers[1].Remote.Ill["connection refused"] != 2 {
+	if sum.HitBytes != 8 || sum.WaitedSeconds != 3 || sum.VainSeconds != 1 || sum.Ill["connection refused"] != 4 || got.Tiers[1].Remote.Ill["connection refused"] != 2 {
 		t.Errorf("twice that is %+v, want all of it doubled, and what was added unchanged", sum)
 	}
 	if one := (tiers.Snapshot{}).Add(got).Tiers[1].Remote; !reflect.DeepEqual(one, wanted) || one == got.Tiers[1].Remote {

@@ -31,8 +31,9 @@ type layerCounters struct {
 	name                       string
 	hits, misses, puts, errors atomic.Int64
 
-	remote                                   atomic.Bool
-	hitBytes, waited, retries, dropped, left atomic.Int64 // waited is nanoseconds
+	remote                           atomic.Bool
+	hitBytes, retries, dropped, left atomic.Int64
+	waited, vain                     atomic.Int64 // nanoseconds
 
 	illMu sync.Mutex
 	ill   map[string]int64 // guarded by illMu: failures by reason
@@ -70,6 +71,8 @@ func (c *Counters) Observe(event Event) {
 		l.refused(event.Err)
 	case Waited:
 		l.waited.Add(int64(event.Duration))
+	case InVain:
+		l.vain.Add(int64(event.Duration))
 	case Retried:
 		l.retries.Add(1)
 	case Left:

@@ -4,20 +4,25 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"iter"
 
+	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/tiers"
 )
 
 // GetBatch implements [interfaces.BatchGetter]. It is given up when it does not
-// move: the time that each takes is the caller's own.
+// move: the time that each takes is the caller's own. One from which nothing came
+// is in vain, and has failed if any of its keys has.
 func (c *Cache) GetBatch(ctx context.Context, keys []interfaces.Key, each func(i int, entry interfaces.Entry, err error) error) error {
 	tier, err := capability[interfaces.BatchGetter](c)
 	if err != nil {
 		return err
 	}
-	_, err = do(ctx, c, c.read(tiers.OpGet), func(l *call) (struct{}, error) {
+	k := c.read(tiers.OpGet)
+	k.batch = true
+	_, err = do(ctx, c, k, func(l *call) (struct{}, error) {
 		return struct{}{}, tier.GetBatch(l, keys, func(i int, entry interfaces.Entry, err error) error {
 			return l.deliver(each, i, entry, err)
 		})
@@ -33,6 +38,8 @@ func (l *call) deliver(each func(int, interfaces.Entry, error) error, i int, ent
 		if err == nil {
 			l.hit = true
 			entry, s = l.received(entry, true)
+		} else if l.failed == nil && !errors.Is(err, cacheerr.ErrMiss) {
+			l.failed = err
 		}
 		l.own = each(i, entry, err)
 		return l.own

@@ -26,6 +26,7 @@ func TestBudget(t *testing.T) {
 	t.Run("cuts what would be too long, whoever waits", func(t *testing.T) { synctest.Test(t, testBudgetCuts) })
 	t.Run("grows with the build", func(t *testing.T) { synctest.Test(t, testBudgetGrows) })
 	t.Run("is not used by what is written behind", func(t *testing.T) { synctest.Test(t, testBudgetNotForBehind) })
+	t.Run("is charged with what was before", func(t *testing.T) { synctest.Test(t, testBudgetCharged) })
 	t.Run("is told", func(t *testing.T) { synctest.Test(t, testBudgetTold) })
 	t.Run("does not end a stream that moves", func(t *testing.T) { synctest.Test(t, testBudgetSparesStreams) })
 }
@@ -149,6 +150,23 @@ func testBudgetNotForBehind(t *testing.T) {
 	}
 	if vain, total := far.Waited(); vain != 0 || total != 0 {
 		t.Errorf("waited %v, %v in vain, want nothing", total, vain)
+	}
+}
+
+func testBudgetCharged(t *testing.T) {
+	seen := &events{}
+	c := guard.New(&remote{onGet: missAfter(600 * time.Millisecond)}, guard.Options{Observer: seen})
+	c.Charge(4*time.Second, time.Minute)
+	if err := get(t, c); err != cacheerr.ErrMiss {
+		t.Errorf("error %v, want a miss: there is a second left", err)
+	}
+	wantReason(t, "when it is used up", get(t, c), guard.BudgetUsed)
+	if n, d := seen.count(tiers.InVain); n != 2 || d != time.Second {
+		t.Errorf("%d events of %v in vain, want two of a second together: not of what was charged", n, d)
+	}
+	c.Charge(0, 2*time.Minute) // 5 % of three are 9 s
+	if err := get(t, c); err != cacheerr.ErrMiss {
+		t.Errorf("error %v, want a miss: it is a long build", err)
 	}
 }
 

@@ -21,6 +21,7 @@ type kind struct {
 	timeout time.Duration // 0: none
 	retries int
 	weight  int64 // bytes on their way into the tier
+	batch   bool  // it tells of each key what became of it, and fails for none
 }
 
 // call is one operation under way. It is the context that the tier gets: that
@@ -45,6 +46,7 @@ type call struct {
 	cut    bool       // guarded by fence: it must not run any more
 	called bool       // guarded by fence: it did
 	hit    bool       // guarded by fence: the caller got something
+	failed error      // guarded by fence: what the first key of a batch failed with
 	own    error      // guarded by fence: what the caller's own code ended the operation with
 	faulty bool       // guarded by fence: the caller's body failed
 }
@@ -177,7 +179,7 @@ func (l *call) Deadline() (time.Time, bool) {
 // pause stops the time while the caller's own code runs.
 func (l *call) pause() {
 	l.hold()
-	l.tell(l.guard.meter.pause(l.wait))
+	l.tell(tiers.Waited, l.guard.meter.pause(l.wait))
 }
 
 // hold keeps the call from being ended.
@@ -203,12 +205,16 @@ func (l *call) resume() {
 }
 
 // end ends the wait.
-func (l *call) end(hit bool) { l.tell(l.guard.meter.end(l.wait, !hit)) }
+func (l *call) end(hit bool) {
+	more, vain := l.guard.meter.end(l.wait, !hit)
+	l.tell(tiers.Waited, more)
+	l.tell(tiers.InVain, vain)
+}
 
-// tell tells that callers have waited.
-func (l *call) tell(more time.Duration) {
+// tell tells for how much longer callers have waited.
+func (l *call) tell(how tiers.Result, more time.Duration) {
 	if more > 0 {
-		l.guard.observe(l.kind.op, tiers.Waited, more)
+		l.guard.observe(l.kind.op, how, more)
 	}
 }
 
@@ -293,12 +299,16 @@ func conclude[T any](l *call, a answer[T]) (T, *call, error) {
 	case a.err != nil && (l.Err() != nil || errors.Is(a.err, context.DeadlineExceeded)): // a connection may notice first
 		a.err = l.reason(NoAnswer) // whatever the tier made of it
 	}
-	judged := verdict(l.caller, a.err)
+	failed := a.err
+	if failed == nil && !l.hit {
+		failed = l.failed
+	}
+	judged := verdict(l.caller, failed)
 	if l.own != nil || l.faulty {
 		judged = errNoVerdict
 	}
 	l.done(judged)
-	l.end(l.hit || a.err == nil && l.kind.breaker == l.guard.reads)
+	l.end(l.hit || a.err == nil && l.kind.breaker == l.guard.reads && !l.kind.batch)
 	if a.panicked != nil {
 		l.stop()
 		panic(a.panicked)

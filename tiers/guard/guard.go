@@ -164,8 +164,13 @@ func (c *Cache) observe(op tiers.Op, result tiers.Result, d time.Duration) {
 	}
 }
 
+// Charge counts what was before New: a build that had been under way for age, and
+// had waited in vain for so long. So one of several processes has one budget. No
+// observer is told.
+func (c *Cache) Charge(vain, age time.Duration) { c.meter.charge(vain, age) }
+
 // Waited returns how long callers have waited for the tier, on the clock: in
-// vain, and all in all.
+// vain, with what was charged, and all in all.
 func (c *Cache) Waited() (vain, all time.Duration) { return c.meter.totals() }
 
 // Left returns how much of the budget is left, none at the least. A

@@ -380,6 +380,42 @@ func TestBatch(t *testing.T) {
 	})
 }
 
+// A batch tells of each key what became of it and does not fail itself. The
+// guard judges it by that.
+func TestBatchWithoutHits(t *testing.T) {
+	each := func(took time.Duration, err error) batcher {
+		return batcher{func(each func(int, interfaces.Entry, error) error) error {
+			<-time.After(took)
+			return errors.Join(each(0, interfaces.Entry{}, cacheerr.ErrMiss), each(1, interfaces.Entry{}, err))
+		}}
+	}
+	ask := func(t *testing.T, c *guard.Cache) error {
+		return c.GetBatch(t.Context(), make([]interfaces.Key, 2), func(int, interfaces.Entry, error) error { return nil })
+	}
+	t.Run("that fails is a failure", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := guard.New(each(0, errBroken), guard.Options{})
+			for range 5 {
+				if err := ask(t, c); err != nil {
+					t.Errorf("error %v, want none: the keys have theirs", err)
+				}
+			}
+			wantReason(t, "after five", ask(t, c), guard.LeftAlone)
+		})
+	})
+	t.Run("that misses is in vain, and no failure", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := guard.New(each(100*time.Millisecond, cacheerr.ErrMiss), guard.Options{Budget: 2 * time.Second, BudgetShare: -1})
+			for range 20 {
+				if err := ask(t, c); err != nil {
+					t.Errorf("error %v, want none", err)
+				}
+			}
+			wantReason(t, "after two seconds", ask(t, c), guard.BudgetUsed)
+		})
+	})
+}
+
 // A stream within a batch that stalls in a tier that does not hear: the caller
 // goes on, and the tier has its stream for itself.
 func TestBatchStream(t *testing.T) {

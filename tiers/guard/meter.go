@@ -69,6 +69,8 @@ type meter struct {
 	vain   clock   // guarded by mu: what no hit came from
 	active []*wait // guarded by mu
 	used   bool    // guarded by mu: the budget was used up, and not enough has come back
+
+	before time.Duration // guarded by mu: how long it was under way when the meter began
 }
 
 // wait is the wait of one operation, which may be interrupted while the caller
@@ -144,19 +146,27 @@ func (m *meter) stop(w *wait) (more time.Duration) {
 	return m.all.add(part)
 }
 
+// charge counts what was before the meter began.
+func (m *meter) charge(vain, age time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.vain.total += max(0, vain)
+	m.before += max(0, age)
+}
+
 // end ends a wait that was in vain or not, and returns by how much the time
-// waited has grown.
-func (m *meter) end(w *wait, vain bool) (more time.Duration) {
+// waited has grown, and that in vain.
+func (m *meter) end(w *wait, inVain bool) (more, vain time.Duration) {
 	if w == nil {
-		return 0
+		return 0, 0
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	more = m.stop(w)
 	m.active = slices.DeleteFunc(m.active, func(other *wait) bool { return other == w })
-	if vain {
+	if inVain {
 		for _, part := range w.parts {
-			m.vain.add(part)
+			vain += m.vain.add(part)
 		}
 	}
 	oldest := w.parts[len(w.parts)-1].end
@@ -165,7 +175,7 @@ func (m *meter) end(w *wait, vain bool) (more time.Duration) {
 	}
 	m.all.forget(oldest)
 	m.vain.forget(oldest)
-	return more
+	return more, vain
 }
 
 // left returns how much longer callers may wait in vain, if nothing comes of the
@@ -184,6 +194,6 @@ func (m *meter) rest(now time.Duration) time.Duration {
 			oldest = min(oldest, w.start)
 		}
 	}
-	share := max(0, m.opts.BudgetShare) * float64(now)
+	share := max(0, m.opts.BudgetShare) * float64(m.before+now)
 	return max(m.opts.Budget, time.Duration(share)) - m.vain.with(span{oldest, now})
 }
