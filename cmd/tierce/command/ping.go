@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/tiercecache/tierce/config"
+	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/tiers"
 )
@@ -21,7 +22,8 @@ func (a *app) pingCommand() *cli.Command {
 		Name:  "ping",
 		Usage: "ask each remote tier whether it can be used, and say what is wrong",
 		Description: `Ask each configured tier that has a far end, such as a Redis server, whether it can
-be read and written, and say in words what is wrong and what would be right.
+be read and written, or only read if it is read_only, and say in words what is
+wrong and what would be right.
 
 Exit code 0 says that all are well, or that there are none; 1 that one is not.`,
 	}, a.ping))
@@ -77,12 +79,12 @@ func (a *app) pingTier(ctx context.Context, cfg config.Config, t config.Tier) (p
 	stack, err := cfg.Open(ctx, a.registry, tiers.Options{})
 	if err == nil {
 		defer stack.Close() //nolint:errcheck // only asked
-		pinger, ok := stack.Layers()[0].Tier.(interfaces.Pinger)
+		tier, ok := stack.Layers()[0].Tier.(interfaces.Pinger)
 		if !ok {
 			return pinged{}, false
 		}
 		start = time.Now()
-		err = pinger.Ping(ctx)
+		err = ask(ctx, tier, t.ReadOnly)
 	}
 	if errors.Is(err, errors.ErrUnsupported) {
 		return pinged{}, false
@@ -92,6 +94,19 @@ func (a *app) pingTier(ctx context.Context, cfg config.Config, t config.Tier) (p
 		p.Problem = err.Error()
 	}
 	return p, true
+}
+
+// ask returns why a tier cannot be used, or nil. Of one that is never written only
+// a key is looked up, which nothing has.
+func ask(ctx context.Context, tier interfaces.Pinger, readOnly bool) error {
+	if !readOnly {
+		return tier.Ping(ctx)
+	}
+	_, err := interfaces.Stat(ctx, tier, interfaces.Key{})
+	if errors.Is(err, cacheerr.ErrMiss) {
+		return nil
+	}
+	return err
 }
 
 func (a *app) printPinged(all []pinged) error {
