@@ -27,6 +27,7 @@ import (
 	"github.com/tiercecache/tierce/internal/ledger"
 	"github.com/tiercecache/tierce/internal/lock"
 	"github.com/tiercecache/tierce/tiers"
+	"github.com/tiercecache/tierce/tiers/guard"
 )
 
 // reportVariable names the file to which a helper appends what it did, for the
@@ -159,6 +160,7 @@ func (h *helper) open(ctx context.Context, cfg config.Config) (interfaces.Cache,
 		return nil, err
 	}
 	h.stack = stack
+	charge(ctx, stack)
 	if slices.ContainsFunc(stack.Layers(), func(l tiers.Layer) bool { return l.Behind }) {
 		h.hold(ctx)
 	}
@@ -238,6 +240,27 @@ func writeDown(ctx context.Context, dir string, line ledger.Line) {
 	}
 	if dir != "" {
 		_ = ledger.Append(ctx, ledgerPath(dir), line)
+	}
+}
+
+// charge charges remote tiers with what the processes before this one have waited
+// for them in vain, under the same "tierce run": a build has one budget, of however
+// many commands it is.
+func charge(ctx context.Context, stack *tiers.Stack) {
+	path := os.Getenv(reportVariable)
+	if path == "" || !slices.ContainsFunc(stack.Layers(), func(l tiers.Layer) bool { return l.Remote }) {
+		return
+	}
+	sum, err := ledger.Sum(ctx, path)
+	if err != nil {
+		return // a budget of its own, then
+	}
+	for _, l := range stack.Layers() {
+		guarded, ok := l.Tier.(*guard.Cache)
+		i := slices.IndexFunc(sum.Tiers, func(t tiers.TierSnapshot) bool { return t.Name == l.Name })
+		if ok && i >= 0 && sum.Tiers[i].Remote != nil {
+			guarded.Charge(time.Duration(sum.Tiers[i].Remote.VainSeconds*float64(time.Second)), time.Since(sum.Since))
+		}
 	}
 }
 

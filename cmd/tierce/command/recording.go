@@ -143,6 +143,7 @@ func (r *recording) openStack(ctx context.Context, cfg config.Config) (*tiers.St
 	if err == nil {
 		r.dir = cfg.Dir
 		r.counters.cut(stack)
+		charge(ctx, stack)
 	}
 	return stack, err
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tiercecache/tierce/cmd/tierce/command"
 	"github.com/tiercecache/tierce/config"
@@ -20,6 +21,8 @@ import (
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/internal/ledger"
 	"github.com/tiercecache/tierce/internal/lock"
+	"github.com/tiercecache/tierce/tiers"
+	"github.com/tiercecache/tierce/tiers/guard"
 )
 
 // registry is that of the tests: with a remote tier of their own.
@@ -34,6 +37,7 @@ type farOptions struct {
 	Gate config.Path // a Put waits until nobody has this file locked
 	Down bool
 	Shut bool // it cannot even be opened
+	Deaf bool // it takes no writes
 }
 
 // far is a directory that stands for another machine.
@@ -55,6 +59,9 @@ func openFar(ctx context.Context, opts farOptions) (*far, error) {
 func (f *far) Ping(context.Context) error {
 	if f.opts.Down {
 		return errDown
+	}
+	if f.opts.Deaf {
+		return &cacheerr.BackendExecutionError{Tier: "far", Op: "put", Reason: "it takes no writes"}
 	}
 	return nil
 }
@@ -165,6 +172,30 @@ func TestRunDoesNotWaitWhenInterrupted(t *testing.T) {
 	command.AwaitHelpers(ctx, report) // for ever, if it waited
 }
 
+// TestBudgetOfARun: what one command of a build has waited for a remote in vain is
+// not there for the next.
+func TestBudgetOfARun(t *testing.T) {
+	alone(t)
+	t.Setenv("TIERCE_CONFIG", withFar(t, "dir: "+t.TempDir()))
+	for name, vain := range map[string]float64{"used up": 5, "not used up": 4} {
+		t.Run(name, func(t *testing.T) {
+			report := filepath.Join(t.TempDir(), "report")
+			t.Setenv("TIERCE_REPORT", report)
+			before := ledger.Line{Since: time.Now(), Snapshot: tiers.Snapshot{Tiers: []tiers.TierSnapshot{
+				{Name: "far", Remote: &tiers.RemoteSnapshot{VainSeconds: vain}},
+			}}}
+			if err := ledger.Append(t.Context(), report, before); err != nil {
+				t.Fatal(err)
+			}
+			helper(t, t.TempDir())
+			sum, err := ledger.Sum(t.Context(), report)
+			if err != nil || (sum.Tiers[0].Remote.Ill[guard.BudgetUsed] > 0) != (vain == 5) {
+				t.Errorf("after %v s: %+v (%v), want the budget of 5 s used up or not", vain, sum.Tiers[0].Remote, err)
+			}
+		})
+	}
+}
+
 // TestLeftover: what a helper could not send, the next one for the directory
 // does, each once.
 func TestLeftover(t *testing.T) {
@@ -216,6 +247,10 @@ func TestPing(t *testing.T) {
 	alone(t)
 	t.Setenv("TIERCE_DIR", filepath.Join(t.TempDir(), "none"))
 	well, down, shut := withFar(t, "dir: "+t.TempDir()), withFar(t, "dir: "+t.TempDir()+", down: true"), withFar(t, "shut: true")
+	deaf, away := "deaf: true, dir: "+t.TempDir(), "down: true, dir: "+t.TempDir()
+	read := func(options string) string {
+		return file(t, "tiers: [{type: memory}, {type: filestream}, {type: far, read_only: true, options: {"+options+"}}]\n")
+	}
 	for _, test := range []struct {
 		name, config string
 		code         int
@@ -225,6 +260,9 @@ func TestPing(t *testing.T) {
 		{"a remote that is well", well, 0, "far: is well, and answered in "},
 		{"one that is down", down, 1, `far: tier "far" is not available: nothing listens there: connection refused; check that it runs`},
 		{"one that cannot be opened", shut, 1, "nothing listens there"},
+		{"one that takes no writes", withFar(t, deaf), 1, "it takes no writes"},
+		{"one that takes none and is only read", read(deaf), 0, "far: is well, and answered in "},
+		{"one that is only read and is down", read(away), 1, "nothing listens there"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			code, stdout, stderr := tierce(t, "--config", test.config, "ping")
