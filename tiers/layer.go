@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tiercecache/tierce/encoding"
 	cacheerr "github.com/tiercecache/tierce/errors"
 	"github.com/tiercecache/tierce/interfaces"
 )
@@ -201,9 +202,7 @@ func (s *Stack) drop(ctx context.Context, op Op, i int, key interfaces.Key) erro
 	if l.ReadOnly {
 		return nil
 	}
-	if op != OpBehind { // whose context ends when somebody waits for the end
-		ctx = context.WithoutCancel(ctx)
-	}
+	ctx = patient(ctx, op)
 	start := s.begin()
 	err := interfaces.Delete(ctx, l.Tier, key)
 	if err == nil || errors.Is(err, cacheerr.ErrMiss) {
@@ -213,4 +212,40 @@ func (s *Stack) drop(ctx context.Context, op Op, i int, key interfaces.Key) erro
 		s.tell(ctx, Event{Op: op, Layer: l.Name, Key: key}, start, err)
 	}
 	return err
+}
+
+// patient returns the context for what is done also when the caller gives up.
+func patient(ctx context.Context, op Op) context.Context {
+	if op == OpBehind { // whose context ends when somebody waits for the end
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
+}
+
+// dropOther is drop for a layer that did not take entry, and reports whether it
+// has the same already: that stays, since its path may be in somebody's hands.
+func (s *Stack) dropOther(ctx context.Context, op Op, i int, key interfaces.Key, entry interfaces.Entry) (same bool) {
+	l := &s.layers[i]
+	if l.ReadOnly {
+		return false
+	}
+	has, err := interfaces.Stat(patient(ctx, op), l.Tier, key)
+	if err == nil && alike(has, summed(key, entry)) {
+		return true
+	}
+	_ = s.drop(ctx, op, i, key) // told
+	return false
+}
+
+// alike reports whether a and b are known to be heads of the same answer.
+func alike(a, b interfaces.Head) bool {
+	return a.Size == b.Size && a.Tag == b.Tag && a.Checksum == b.Checksum && a.Checksum != interfaces.Checksum{}
+}
+
+// summed returns the head of entry with the checksum of a body in memory.
+func summed(key interfaces.Key, entry interfaces.Entry) interfaces.Head {
+	if text, ok := entry.Text(); ok {
+		entry.Checksum = encoding.SumString(key, text)
+	}
+	return entry.Head
 }

@@ -126,6 +126,36 @@ func TestResume(t *testing.T) {
 	})
 }
 
+// A remote without room keeps what is sent to it again, which is not left over
+// then.
+func TestResumeOfWhatIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := newFake(t), newFake(t)
+		put(t, near.full, numbered(0), "body")
+		put(t, far.full, numbered(0), "body")
+		put(t, near.full, numbered(1), "new")
+		put(t, far.full, numbered(1), "old")
+		far.onPut = refuse
+		var left []interfaces.Key
+		s, err := tiers.New(tiers.Options{
+			Leftover: func(keys []interfaces.Key) { left = keys },
+			Resume:   []interfaces.Key{numbered(0), numbered(1)},
+		}, tiers.Layer{Name: "near", Tier: near}, tiers.Layer{Name: "far", Tier: far, Behind: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		far.onPut = nil
+		want(t, far.full, numbered(0), "body")
+		wantMiss(t, far.full, numbered(1))
+		if !slices.Equal(left, []interfaces.Key{numbered(1)}) {
+			t.Errorf("%d keys are left over, want the second alone", len(left))
+		}
+	})
+}
+
 // An earlier stack's keys take up half of the queue, so that there is room for
 // this one's.
 func TestResumeLeavesRoom(t *testing.T) {

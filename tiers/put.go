@@ -22,8 +22,8 @@ var errBehind = errors.New("the layer is written behind, from another that has t
 // fails when it has read some of a large body leaves nothing for those after
 // it, unless the reader is an [io.Seeker], which is then rewound.
 //
-// A layer that does not take the entry loses what it had under key, so that it
-// does not answer with it later; without [interfaces.Deleter] it cannot. So do
+// A layer that does not take the entry loses what it had under key unless that
+// is the same, so that it does not answer with it later; without [interfaces.Deleter] it cannot. So do
 // those that are not reached before the context ends, once one layer has the
 // entry: Put succeeds then. Puts of one key at the same time may leave
 // different layers with different entries.
@@ -101,7 +101,7 @@ func (s *Stack) spread(ctx context.Context, op Op, key interfaces.Key, from foun
 			continue
 		}
 		if slices.Contains(failed, i) || s.fill(ctx, op, i, key, from) != nil {
-			_ = s.drop(ctx, op, i, key) // told
+			s.dropOther(ctx, op, i, key, from.entry)
 		}
 	}
 	s.finish(ctx, key)

@@ -8,11 +8,13 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
 
 	cacheerr "github.com/tiercecache/tierce/errors"
+	"github.com/tiercecache/tierce/filestream"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/tiers"
 )
@@ -137,6 +139,62 @@ func TestNothingOldAnswers(t *testing.T) {
 		}
 		wantIn(t, r, key, "new", "near")
 	})
+}
+
+// full is a disk that has no room from its second Put on.
+type full struct {
+	*filestream.Cache
+	puts atomic.Int64
+}
+
+func (f *full) Put(ctx context.Context, key interfaces.Key, entry interfaces.Entry) error {
+	if f.puts.Add(1) > 1 {
+		return errIll
+	}
+	return f.Cache.Put(ctx, key, entry)
+}
+
+func (f *full) PutBatch(context.Context, []interfaces.Item) error { return errors.ErrUnsupported }
+
+// TestPathOutlivesFailedPut: a file in somebody's hands stays when the same is
+// put again and does not fit. What is not the same goes: it must not answer.
+func TestPathOutlivesFailedPut(t *testing.T) {
+	key := keyOf("key")
+	for _, test := range []struct {
+		name  string
+		entry interfaces.Entry
+		stays bool
+	}{
+		{"the same", interfaces.Text("body"), true},
+		{"another body", interfaces.Text("yodb"), false},
+		{"another tag", interfaces.Text("body").WithHead(interfaces.Head{Tag: "another"}), false},
+	} {
+		for how, write := range map[string]func(s *tiers.Stack) error{
+			"Put": func(s *tiers.Stack) error { return s.Put(t.Context(), key, test.entry) },
+			"PutBatch": func(s *tiers.Stack) error {
+				return s.PutBatch(t.Context(), []interfaces.Item{{Key: key, Entry: test.entry}})
+			},
+		} {
+			t.Run(how+" of "+test.name, func(t *testing.T) {
+				files, err := filestream.Open(t.Context(), t.TempDir(), filestream.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := newStack(t, tiers.Options{}, tiers.Layer{Name: "memory", Tier: newFake(t)}, tiers.Layer{Name: "disk", Tier: &full{Cache: files}})
+				put(t, s, key, "body")
+				path, _, err := s.Path(t.Context(), key)
+				if err != nil {
+					t.Fatalf("Path: %v", err)
+				}
+				if err := write(s); err != nil {
+					t.Fatalf("%s: %v", how, err)
+				}
+				if _, err := os.Stat(path); (err == nil) != test.stays {
+					t.Errorf("the file: %v, want that it stays: %t", err, test.stays)
+				}
+			})
+		}
+	}
 }
 
 // writesOf returns the ways to put body under key.

@@ -62,7 +62,7 @@ func (s *Stack) putTexts(ctx context.Context, items []interfaces.Item) error {
 	}
 	var first error
 	for j, item := range items {
-		err := s.settleText(ctx, item.Key, func(i int) error { return refusals[i][j] })
+		err := s.settleText(ctx, item, func(i int) error { return refusals[i][j] })
 		s.tell(ctx, about(OpPut, "", &item.Key, Stored, &item.Entry.Head), start, err)
 		if err != nil && first == nil {
 			first = &interfaces.BatchError{Index: j, Key: item.Key, Err: err}
@@ -122,7 +122,7 @@ func putAll(ctx context.Context, c interfaces.Cache, items []interfaces.Item) []
 
 // settleText ends the Put of one item of a batch, of which refusal tells why a
 // layer did not take it.
-func (s *Stack) settleText(ctx context.Context, key interfaces.Key, refusal func(layer int) error) error {
+func (s *Stack) settleText(ctx context.Context, item interfaces.Item, refusal func(layer int) error) error {
 	var why failures
 	for i := range s.layers {
 		if err := refusal(i); err != nil {
@@ -138,9 +138,9 @@ func (s *Stack) settleText(ctx context.Context, key interfaces.Key, refusal func
 	}
 	for i := range s.layers {
 		if l := &s.layers[i]; refusal(i) != nil && !l.Behind {
-			_ = s.drop(ctx, OpPut, i, key) // told
+			s.dropOther(ctx, OpPut, i, item.Key, item.Entry)
 		}
 	}
-	s.finish(ctx, key)
+	s.finish(ctx, item.Key)
 	return nil
 }

@@ -54,8 +54,8 @@ func (s *Stack) sendBehind(ctx context.Context, key interfaces.Key) bool {
 			continue
 		}
 		if err := s.fill(ctx, OpBehind, i, key, from); err != nil {
-			_ = s.drop(ctx, OpBehind, i, key) // told
-			kept = kept || !refused(err)
+			same := s.dropOther(ctx, OpBehind, i, key, from.entry)
+			kept = kept || !same && !refused(err)
 		}
 	}
 	if kept {
