@@ -37,6 +37,7 @@ func (l *call) deliver(each func(int, interfaces.Entry, error) error, i int, ent
 	return l.callers(func() error {
 		if err == nil {
 			l.hit = true
+			l.guard.meter.hit(entry.Head.Cost)
 			entry, s = l.received(entry, true)
 		} else if l.failed == nil && !errors.Is(err, cacheerr.ErrMiss) {
 			l.failed = err

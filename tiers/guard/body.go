@@ -80,6 +80,7 @@ type stream struct {
 	memory  []byte
 	reading chan reading // of a Read that was given up, or has just ended
 	err     error        // what every further Read returns
+	closed  bool
 }
 
 // reading is how a Read of the tier's ended.
@@ -147,11 +148,12 @@ func (s *stream) idle() {
 }
 
 // Close implements [io.Closer]. A tier that is still reading is closed when it
-// is done.
+// is done. A second Close does nothing.
 func (s *stream) Close() error {
-	if s.batch {
+	if s.batch || s.closed {
 		return nil
 	}
+	s.closed = true
 	s.call.stop()
 	if s.err == nil {
 		s.err = io.ErrClosedPipe

@@ -27,6 +27,7 @@ func TestBudget(t *testing.T) {
 	t.Run("grows with the build", func(t *testing.T) { synctest.Test(t, testBudgetGrows) })
 	t.Run("is not used by what is written behind", func(t *testing.T) { synctest.Test(t, testBudgetNotForBehind) })
 	t.Run("is charged with what was before", func(t *testing.T) { synctest.Test(t, testBudgetCharged) })
+	t.Run("is used by hits that are dear", func(t *testing.T) { synctest.Test(t, testBudgetForDearHits) })
 	t.Run("is told", func(t *testing.T) { synctest.Test(t, testBudgetTold) })
 	t.Run("does not end a stream that moves", func(t *testing.T) { synctest.Test(t, testBudgetSparesStreams) })
 }
@@ -167,6 +168,40 @@ func testBudgetCharged(t *testing.T) {
 	c.Charge(0, 2*time.Minute) // 5 % of three are 9 s
 	if err := get(t, c); err != cacheerr.ErrMiss {
 		t.Errorf("error %v, want a miss: it is a long build", err)
+	}
+}
+
+func testBudgetForDearHits(t *testing.T) {
+	entry := interfaces.Text("body").WithHead(interfaces.Head{Size: 4, Cost: 600 * time.Millisecond})
+	for name, ask := range map[string]func(c *guard.Cache) error{
+		"alone": func(c *guard.Cache) error { return get(t, c) },
+		"in a batch": func(c *guard.Cache) (ill error) {
+			err := c.GetBatch(t.Context(), make([]interfaces.Key, 1), func(_ int, _ interfaces.Entry, err error) error {
+				ill = err
+				return nil
+			})
+			return errors.Join(err, ill)
+		},
+	} {
+		seen := &events{}
+		opts := guard.Options{Budget: 4500 * time.Millisecond, BudgetShare: -1, Observer: seen}
+		c := guard.New(slow{entry}, opts)
+		for range 20 { // worth any time
+			if err := ask(c); err != nil {
+				t.Fatalf("%s: error %v, want a hit", name, err)
+			}
+		}
+		c = guard.New(slow{entry}, opts)
+		c.Compare(3)       // who would have made it in 200 ms
+		for i := range 5 { // that is 800 ms too long each time
+			if err := ask(c); err != nil {
+				t.Errorf("%s: %d: error %v, want a hit", name, i, err)
+			}
+		}
+		wantReason(t, name, ask(c), guard.BudgetUsed)
+		if _, d := seen.count(tiers.InVain); d != 4500*time.Millisecond {
+			t.Errorf("%s: %v in vain, want the budget", name, d)
+		}
 	}
 }
 

@@ -76,6 +76,25 @@ func deaf(until <-chan struct{}) func(context.Context, int) (interfaces.Entry, e
 	}
 }
 
+// slow is a tier that has everything, a second after it is asked.
+type slow struct{ entry interfaces.Entry }
+
+func (s slow) Get(ctx context.Context, _ interfaces.Key) (interfaces.Entry, error) {
+	return s.entry, pause.For(ctx, time.Second)
+}
+func (slow) Put(context.Context, interfaces.Key, interfaces.Entry) error { return nil }
+func (s slow) GetBatch(ctx context.Context, keys []interfaces.Key, each func(int, interfaces.Entry, error) error) error {
+	if err := pause.For(ctx, time.Second); err != nil {
+		return err
+	}
+	for i := range keys {
+		if err := each(i, s.entry, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // trickle is a body of pieces, each of which takes a while. It does not hear
 // anything while it waits for until, if that is not nil.
 type trickle struct {

@@ -11,9 +11,10 @@
 //     does not move for so long is given up. The tier is told by its context and
 //     not waited for.
 //   - Budget: time during which callers wait for the tier without getting a hit
-//     out of it, on the clock and not added up over callers. When it is used up,
-//     no caller waits for the tier any more. What a stack writes behind nobody
-//     waits for.
+//     out of it, on the clock and not added up over callers; with
+//     [Cache.Compare] also what hits take beyond what they save. When it is used
+//     up, no caller waits for the tier any more. What a stack writes behind
+//     nobody waits for.
 //   - Concurrency, Bytes: how much goes on at the same time. An operation that
 //     was given up counts until the tier lets go of it.
 //   - Retries: what failed and may be well the next moment is asked once more,
@@ -164,13 +165,20 @@ func (c *Cache) observe(op tiers.Op, result tiers.Result, d time.Duration) {
 	}
 }
 
+// Compare has waiting for a hit be in vain too, as far as it is longer than making
+// the entries would have taken by their heads' Cost, if so many were made at the
+// same time. A tier that has everything and is slow is then not waited for longer
+// than the budget either. It is for those who can do without the tier; 0, as at
+// first, means that a hit is worth any time.
+func (c *Cache) Compare(makers int) { c.meter.compare(makers) }
+
 // Charge counts what was before New: a build that had been under way for age, and
 // had waited in vain for so long. So one of several processes has one budget. No
 // observer is told.
 func (c *Cache) Charge(vain, age time.Duration) { c.meter.charge(vain, age) }
 
 // Waited returns how long callers have waited for the tier, on the clock: in
-// vain, with what was charged, and all in all.
+// vain, but for what was charged, and all in all.
 func (c *Cache) Waited() (vain, all time.Duration) { return c.meter.totals() }
 
 // Left returns how much of the budget is left, none at the least. A

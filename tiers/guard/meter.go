@@ -70,7 +70,12 @@ type meter struct {
 	active []*wait // guarded by mu
 	used   bool    // guarded by mu: the budget was used up, and not enough has come back
 
-	before time.Duration // guarded by mu: how long it was under way when the meter began
+	// Guarded by mu.
+	makers  int           // 0: a hit is worth any time
+	saved   time.Duration // what the hits' entries took to make
+	dear    time.Duration // by how much waiting for hits was longer than making them
+	charged time.Duration // what was waited in vain before the meter began
+	before  time.Duration // how long the build was under way then
 }
 
 // wait is the wait of one operation, which may be interrupted while the caller
@@ -93,7 +98,7 @@ func (m *meter) now() time.Duration { return time.Since(m.began) }
 func (m *meter) totals() (vain, all time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.vain.total, m.all.total
+	return m.vain.total + m.dear, m.all.total
 }
 
 // begin begins a wait, or returns nil if nobody may wait any more. Once that is
@@ -150,8 +155,32 @@ func (m *meter) stop(w *wait) (more time.Duration) {
 func (m *meter) charge(vain, age time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.vain.total += max(0, vain)
+	m.charged += max(0, vain)
 	m.before += max(0, age)
+}
+
+// compare has hits be compared with making their entries.
+func (m *meter) compare(makers int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.makers = makers
+}
+
+// hit counts what a hit saves.
+func (m *meter) hit(cost time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.saved += max(0, cost)
+}
+
+// grow returns by how much waiting for hits has become dearer.
+func (m *meter) grow() (more time.Duration) {
+	if m.makers == 0 {
+		return 0
+	}
+	more = max(0, m.all.total-m.vain.total-m.saved/time.Duration(m.makers)-m.dear)
+	m.dear += more
+	return more
 }
 
 // end ends a wait that was in vain or not, and returns by how much the time
@@ -169,6 +198,7 @@ func (m *meter) end(w *wait, inVain bool) (more, vain time.Duration) {
 			vain += m.vain.add(part)
 		}
 	}
+	vain += m.grow()
 	oldest := w.parts[len(w.parts)-1].end
 	for _, other := range m.active {
 		oldest = min(oldest, other.first)
@@ -195,5 +225,5 @@ func (m *meter) rest(now time.Duration) time.Duration {
 		}
 	}
 	share := max(0, m.opts.BudgetShare) * float64(m.before+now)
-	return max(m.opts.Budget, time.Duration(share)) - m.vain.with(span{oldest, now})
+	return max(m.opts.Budget, time.Duration(share)) - m.charged - m.dear - m.vain.with(span{oldest, now})
 }

@@ -13,7 +13,13 @@ import (
 // Get implements [interfaces.Cache]. A stream may be read for as long as it
 // moves.
 func (c *Cache) Get(ctx context.Context, key interfaces.Key) (interfaces.Entry, error) {
-	run := func(l *call) (interfaces.Entry, error) { return c.tier.Get(l, key) }
+	run := func(l *call) (interfaces.Entry, error) {
+		entry, err := c.tier.Get(l, key)
+		if err == nil {
+			c.meter.hit(entry.Head.Cost)
+		}
+		return entry, err
+	}
 	tooLate := func(entry interfaces.Entry) { _ = entry.Close() } // never looked at
 	entry, l, err := ask(ctx, c, c.read(tiers.OpGet), run, tooLate)
 	if err != nil {
