@@ -5,8 +5,10 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -109,7 +111,7 @@ func (s *site) compareSecond(ctx context.Context, title string, rounds int, addr
 		competitor{"unpacking a tar of the same", func() (float64, error) { return least.unpack(ctx) }},
 		competitor{"the least there is to do", func() (float64, error) { return least.bring(ctx, addr, args) }},
 		competitor{"tierce", second("")},
-		competitor{"a request for each key", second("none")})
+		competitor{"a request for each key", second(unforeseen)})
 }
 
 // fresh returns the name of a directory that there has not been.
@@ -129,12 +131,19 @@ func backMemory() {
 	debug.FreeOSMemory()
 }
 
-// sharing is a client with a directory of its own and the Redis at addr.
+// unforeseen is the name of a build of which nothing is fetched ahead.
+const unforeseen = "none"
+
+// sharing is a client with a directory of its own and the Redis at addr. One that
+// foresees nothing goes on however long that takes, as it has no guard.
 func (s *site) sharing(name, addr, build string) client {
-	dir := filepath.Join(s.dir, name)
+	dir, cfg := filepath.Join(s.dir, name), "none"
+	if build == unforeseen {
+		cfg = "{tiers: [{type: memory}, {type: filestream}, {type: redis, guard: {off: true}, options: {url: \"redis://" + addr + "\"}}]}"
+	}
 	return client{name, []string{
 		"GOCACHE=" + filepath.Join(s.dir, "unused"), "GOCACHEPROG=" + s.tierce + " go", "TIERCE_BUILD=" + build,
-		"TIERCE_DIR=" + dir, "TIERCE_CONFIG=none", "TIERCE_REDIS_URL=redis://" + addr, "TIERCE_REPORT=" + s.report(),
+		"TIERCE_DIR=" + dir, "TIERCE_CONFIG=" + cfg, "TIERCE_REDIS_URL=redis://" + addr, "TIERCE_REPORT=" + s.report(),
 	}, dir}
 }
 
@@ -143,9 +152,15 @@ func (s *site) report() string { return filepath.Join(s.dir, "report") }
 
 // settle returns when every helper is done that a build has used: each writes
 // behind, and records what was used, when its go command has gone. Until then it
-// holds a lock for the sake of the "tierce run" above it.
+// holds a lock for the sake of the "tierce run" above it. The next build is of
+// another run.
 func (s *site) settle(ctx context.Context) error {
-	return lock.Files(s.report()+".busy").With(ctx, lock.Forever, func() error { return nil })
+	return lock.Files(s.report()+".busy").With(ctx, lock.Forever, func() error {
+		if err := os.Remove(s.report()); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
 }
 
 // redisServer is a server of our own.
