@@ -161,6 +161,7 @@ func (h *helper) open(ctx context.Context, cfg config.Config) (interfaces.Cache,
 	}
 	h.stack = stack
 	charge(ctx, stack)
+	compare(stack)
 	if slices.ContainsFunc(stack.Layers(), func(l tiers.Layer) bool { return l.Behind }) {
 		h.hold(ctx)
 	}
@@ -243,6 +244,20 @@ func writeDown(ctx context.Context, dir string, line ledger.Line) {
 	}
 }
 
+// mostMakers is how many compilers of a build are taken to run at the same time at
+// most, on however many processors: the longer a remote is waited for then.
+const mostMakers = 4
+
+// compare has what hits of remote tiers take be compared with what they save: a
+// build can do without them.
+func compare(stack *tiers.Stack) {
+	for _, l := range stack.Layers() {
+		if guarded, ok := l.Tier.(*guard.Cache); ok {
+			guarded.Compare(min(runtime.NumCPU(), mostMakers))
+		}
+	}
+}
+
 // charge charges remote tiers with what the processes before this one have waited
 // for them in vain, under the same "tierce run": a build has one budget, of however
 // many commands it is.
@@ -282,7 +297,10 @@ func ledgerPath(dir string) string { return filepath.Join(dir, "state", "ledger.
 func (h *helper) close() error {
 	var errs []error
 	if h.stack != nil {
-		errs = append(errs, h.stack.Close())
+		// What could not be sent is left to the next helper, and told.
+		if err := h.stack.Close(); !errors.Is(err, tiers.ErrNotDrained) {
+			errs = append(errs, err)
+		}
 	}
 	if h.private != nil {
 		errs = append(errs, interfaces.Close(h.private))

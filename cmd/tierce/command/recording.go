@@ -120,6 +120,7 @@ func (r *recording) openFast(ctx context.Context, cfg config.Config, err error) 
 	if err == nil {
 		var stack *tiers.Stack
 		if stack, err = r.openStack(ctx, cfg); err == nil {
+			compare(stack)
 			return stack, nil
 		}
 	}

@@ -196,6 +196,32 @@ func TestBudgetOfARun(t *testing.T) {
 	}
 }
 
+// TestDearHits: a hit of a remote that saves nothing is waited for in vain.
+func TestDearHits(t *testing.T) {
+	alone(t)
+	t.Setenv("TIERCE_CONFIG", withFar(t, "dir: "+t.TempDir()))
+	for _, commands := range []string{
+		strings.Join(strings.SplitAfter(build, "\n")[2:], ""), // which took no time, as nobody missed it
+		`{"ID":1,"Command":"get","ActionID":"YWN0aW9u"}` + "\n",
+	} {
+		report := filepath.Join(t.TempDir(), "report")
+		t.Setenv("TIERCE_REPORT", report)
+		cmd := exec.CommandContext(t.Context(), self(t), "go")
+		cmd.Env = append(os.Environ(), mainVariable+"=1", "TIERCE_DIR="+t.TempDir())
+		cmd.Stdin = strings.NewReader(commands)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("tierce go: %v: %s", err, out)
+		}
+		sum, err := ledger.Sum(t.Context(), report)
+		if err != nil || len(sum.Tiers) != 3 {
+			t.Fatalf("reported %+v (%v), want three tiers", sum, err)
+		}
+		if far := sum.Tiers[2]; far.Hits > 0 != (sum.Gets > 0) || far.Hits > 0 && far.Remote.VainSeconds == 0 {
+			t.Errorf("reported %+v, %+v, want what was put as a hit, and some of the wait in vain", far, far.Remote)
+		}
+	}
+}
+
 // TestLeftover: what a helper could not send, the next one for the directory
 // does, each once.
 func TestLeftover(t *testing.T) {
