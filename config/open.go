@@ -117,7 +117,23 @@ func (c Config) resolve(ctx context.Context, registry Registry) ([]resolved, err
 	if _, err := c.sync(func(i int) bool { return all[i].remote }); err != nil {
 		return nil, err
 	}
+	if err := c.checkOrder(all); err != nil {
+		return nil, err
+	}
 	return all, c.checkDirs(all)
+}
+
+// checkOrder refuses a directory behind a remote tier: what comes from another
+// machine is verified on its way to the tiers before it, and asked for when those
+// have nothing.
+func (c Config) checkOrder(all []resolved) error {
+	remote := slices.IndexFunc(all, func(r resolved) bool { return r.remote })
+	for i, t := range c.Tiers {
+		if remote >= 0 && i > remote && t.Type == "filestream" {
+			return t.at("type").errorf(fieldOf(i), "the directory stands behind %s, which is farther away; put it before that", fieldOf(remote))
+		}
+	}
+	return nil
 }
 
 // raw returns what the factory of tier i gets.

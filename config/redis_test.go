@@ -3,6 +3,7 @@
 package config_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -99,5 +100,14 @@ func TestRedisTLS(t *testing.T) {
 	}
 	if err := c.Check(t.Context(), config.Builtin()); err == nil || !strings.Contains(err.Error(), "no certificate") {
 		t.Errorf("error %v, want one that there is no certificate in it", err)
+	}
+}
+
+// TestRedisBeforeDirectory: what comes from another machine would be believed.
+func TestRedisBeforeDirectory(t *testing.T) {
+	c := load(t, fromFile(t, "dir: cache\ntiers: [{type: memory}, {type: redis, options: {url: 'redis://localhost:1'}}, {type: filestream}]"))
+	err := c.Check(t.Context(), config.Builtin())
+	if wrong, ok := errors.AsType[*config.Error](err); !ok || wrong.Field != "tiers[2]" || !strings.Contains(err.Error(), "stands behind tiers[1]") {
+		t.Errorf("error %v, want one of tiers[2], which stands behind tiers[1]", err)
 	}
 }
