@@ -109,12 +109,11 @@ func (f *fetch) bring(ctx context.Context, flight *flight, hit found) (near foun
 			return found{}, next
 		}
 	}
-	flights := &f.stack.flights
-	if hit.at == 0 || !flights.promote(flight) {
+	if hit.at == 0 || !f.stack.flights.promote(flight) {
 		return hit, -1
 	}
 	near, next = f.promote(ctx, hit)
-	f.uncopy(ctx, flights.promoted(flight))
+	f.uncopy(ctx, flight)
 	return near, next
 }
 

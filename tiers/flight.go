@@ -5,6 +5,7 @@ package tiers
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -23,7 +24,7 @@ import (
 type flights struct {
 	landed [64]atomic.Uint64 // how many flights are over, by the key's first bits
 	mu     sync.Mutex
-	byKey  map[interfaces.Key]*flight // guarded by mu; linked through next
+	byKey  map[interfaces.Key][]*flight // guarded by mu: those under way, stale ones too
 }
 
 // landings returns a number that is another one when a flight for key has
@@ -32,9 +33,8 @@ func (t *flights) landings(key *interfaces.Key) uint64 { return t.landed[key[0]%
 
 // flight is one fetch.
 type flight struct {
-	next      *flight       // guarded by flights.mu: of the same key
 	shared    bool          // whether others may wait for the answer
-	promoting bool          // guarded by flights.mu: copies are being made
+	promoting bool          // guarded by flights.mu: copies are being made, or removed again
 	stale     int           // guarded by flights.mu: layers nearer than this must have no copy
 	done      chan struct{} // closed when it is over
 
@@ -45,13 +45,13 @@ type flight struct {
 	err      error
 }
 
-// join returns the flight for key that is shared, and whether the caller has
-// begun it and must land it.
+// join returns the flight for key that is shared and not stale, and whether the
+// caller has begun it and must land it.
 func (t *flights) join(key interfaces.Key) (f *flight, lead bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for f := t.byKey[key]; f != nil; f = f.next {
-		if f.shared {
+	for _, f := range t.byKey[key] {
+		if f.shared && f.stale == 0 {
 			return f, false
 		}
 	}
@@ -69,35 +69,23 @@ func (t *flights) begin(key interfaces.Key) *flight {
 // add needs mu.
 func (t *flights) add(key interfaces.Key, shared bool) *flight {
 	if t.byKey == nil {
-		t.byKey = make(map[interfaces.Key]*flight)
+		t.byKey = make(map[interfaces.Key][]*flight)
 	}
-	f := &flight{shared: shared, done: make(chan struct{}), next: t.byKey[key]}
-	t.byKey[key] = f
+	f := &flight{shared: shared, done: make(chan struct{})}
+	t.byKey[key] = append(t.byKey[key], f)
 	return f
 }
 
 // land ends f, once.
 func (t *flights) land(key interfaces.Key, f *flight) {
 	t.mu.Lock()
-	if first := t.unlink(t.byKey[key], f); first != nil {
-		t.byKey[key] = first
-	} else {
+	others := slices.DeleteFunc(t.byKey[key], func(other *flight) bool { return other == f })
+	if t.byKey[key] = others; len(others) == 0 {
 		delete(t.byKey, key)
 	}
 	t.landed[key[0]%64].Add(1)
 	t.mu.Unlock()
 	close(f.done)
-}
-
-// unlink returns the list that begins with first without f.
-func (t *flights) unlink(first, f *flight) *flight {
-	for at := &first; *at != nil; at = &(*at).next {
-		if *at == f {
-			*at = f.next
-			break
-		}
-	}
-	return first
 }
 
 // promote reports whether copies of what f fetched may be made. If so, promoted
@@ -110,11 +98,12 @@ func (t *flights) promote(f *flight) bool {
 }
 
 // promoted returns the layer before which copies have to go again, because the
-// entry was replaced or removed since f began; 0 if they may stay.
-func (t *flights) promoted(f *flight) (stale int) {
+// entry was replaced or removed since f began; 0 if they may stay. Until they
+// have gone from before layer undone, f is promoting.
+func (t *flights) promoted(f *flight, undone int) (stale int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f.promoting = false
+	f.promoting = f.stale > undone
 	return f.stale
 }
 
@@ -126,9 +115,9 @@ const everyLayer = math.MaxInt
 // whoever makes them removes them. Nobody joins a settled flight.
 func (t *flights) settle(ctx context.Context, key interfaces.Key, layer int) {
 	t.mu.Lock()
-	first := t.discard(key, layer)
+	promoting := t.discard(nil, key, layer)
 	t.mu.Unlock()
-	first.waitAll(ctx)
+	waitAll(ctx, promoting)
 }
 
 // settleAll settles every key in every layer.
@@ -136,33 +125,28 @@ func (t *flights) settleAll(ctx context.Context) {
 	var promoting []*flight
 	t.mu.Lock()
 	for key := range t.byKey {
-		promoting = append(promoting, t.discard(key, everyLayer))
+		promoting = t.discard(promoting, key, everyLayer)
 	}
 	t.mu.Unlock()
-	for _, first := range promoting {
-		first.waitAll(ctx)
-	}
+	waitAll(ctx, promoting)
 }
 
-// discard makes all flights of key stale and returns those that are making
-// copies, linked. It needs mu.
-func (t *flights) discard(key interfaces.Key, layer int) (promoting *flight) {
-	for f := t.byKey[key]; f != nil; {
-		next := f.next
-		f.stale, f.next = layer, nil
+// discard makes all flights of key stale and appends to promoting those that are
+// making copies. It needs mu.
+func (t *flights) discard(promoting []*flight, key interfaces.Key, layer int) []*flight {
+	for _, f := range t.byKey[key] {
+		f.stale = max(f.stale, layer)
 		if f.promoting {
-			f.next, promoting = promoting, f
+			promoting = append(promoting, f)
 		}
-		f = next
 	}
-	delete(t.byKey, key)
 	return promoting
 }
 
-// waitAll waits for f and those linked to it, unless the context ends: a caller
-// that gave up need not be told.
-func (f *flight) waitAll(ctx context.Context) {
-	for ; f != nil; f = f.next {
+// waitAll waits for flights, unless the context ends: a caller that gave up need
+// not be told.
+func waitAll(ctx context.Context, flights []*flight) {
+	for _, f := range flights {
 		_ = f.wait(ctx)
 	}
 }

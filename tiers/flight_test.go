@@ -291,6 +291,70 @@ func TestRemovedWhileCopied(t *testing.T) {
 	}
 }
 
+// decides is a fake that decides an Insert.
+type decides struct{ *fake }
+
+func (d decides) Insert(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (bool, error) {
+	return d.full.Insert(ctx, key, entry)
+}
+
+// TestSecondChangeWaits is about a copy that is still being made when a second
+// change comes, after a first that waits for it: the second waits too, and none
+// of the copies is left.
+func TestSecondChangeWaits(t *testing.T) {
+	key := keyOf("key")
+	for name, first := range map[string]func(t *testing.T, s *tiers.Stack){
+		"Put": func(t *testing.T, s *tiers.Stack) { put(t, s, key, "new") },
+		"an Insert that others won": func(t *testing.T, s *tiers.Stack) {
+			put(t, s.Layers()[1].Tier, key, "another's")
+			if inserted, err := s.Insert(t.Context(), key, interfaces.Text("new")); inserted || err != nil {
+				t.Errorf("Insert: %t and error %v, want false", inserted, err)
+			}
+		},
+	} {
+		for how, remove := range map[string]func(context.Context, *tiers.Stack) error{
+			"Delete": func(ctx context.Context, s *tiers.Stack) error { return s.Delete(ctx, key) },
+			"Clear":  func(ctx context.Context, s *tiers.Stack) error { return s.Clear(ctx) },
+		} {
+			t.Run("T4 "+how+" after "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { testSecondChange(t, first, remove) })
+			})
+		}
+	}
+}
+
+func testSecondChange(t *testing.T, first func(*testing.T, *tiers.Stack), remove func(context.Context, *tiers.Stack) error) {
+	key, middle, far := keyOf("key"), newFake(t), newFar(t)
+	s := newStack(t, tiers.Options{}, tiers.Layer{Name: "near", Tier: newFake(t)}, tiers.Layer{Name: "decides", Tier: decides{newFake(t)}},
+		tiers.Layer{Name: "middle", Tier: middle}, tiers.Layer{Name: "far", Tier: far})
+	put(t, far, key, "old")
+	held := make(gate)
+	middle.onPut = func(context.Context, interfaces.Key, interfaces.Entry) error {
+		if middle.puts.Load() == 1 {
+			held.pass()
+		}
+		return nil
+	}
+	go want(t, s, key, "old")
+	synctest.Wait()
+	go first(t, s)
+	synctest.Wait()
+	var returned atomic.Bool
+	go func() {
+		if err := remove(t.Context(), s); err != nil {
+			t.Errorf("removing: %v", err)
+		}
+		returned.Store(true)
+	}()
+	synctest.Wait()
+	if returned.Load() {
+		t.Error("returned while a copy of the entry was being made")
+	}
+	held.open()
+	synctest.Wait()
+	wantMiss(t, s, key)
+}
+
 // TestReadOnlyIsNotTouched is about a layer that must not be written to, among
 // those whose copies have to go.
 func TestReadOnlyIsNotTouched(t *testing.T) {

@@ -146,8 +146,7 @@ func (f *fetch) pathFar(ctx context.Context, flight *flight, landed uint64) (loc
 		return located{}, errStale
 	}
 	where, err := f.place(ctx, hit)
-	if stale := flights.promoted(flight); stale > 0 {
-		f.uncopy(ctx, stale)
+	if f.uncopy(ctx, flight) > 0 {
 		return located{}, errStale
 	}
 	return where, err

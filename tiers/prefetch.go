@@ -145,13 +145,11 @@ func (b *ahead) layer(ctx context.Context, i int, missing []*wanted) (still []*w
 // who wait for it.
 func (w *wanted) arrive(ctx context.Context, hit found) {
 	hit, next := w.load(ctx, hit)
-	flights := &w.stack.flights
-	if next >= 0 || !flights.promote(w.flight) {
+	if next >= 0 || !w.stack.flights.promote(w.flight) {
 		return
 	}
 	near, ok := w.lodge(ctx, hit)
-	stale := flights.promoted(w.flight)
-	w.uncopy(ctx, stale)
+	stale := w.uncopy(ctx, w.flight)
 	w.flight.hit, w.flight.answered = near, ok && stale == 0
 }
 

@@ -55,15 +55,23 @@ func (f *fetch) gave(i int, err error) {
 	}
 }
 
-// uncopy removes the copies that were made in layers nearer than stale, and all
-// if the entry was overtaken.
-func (f *fetch) uncopy(ctx context.Context, stale int) {
-	for _, i := range f.copied {
-		if i < stale || f.overtaken {
-			_ = f.stack.drop(ctx, f.op, i, f.key) // told
+// uncopy ends the copying that flights.promote has allowed. It removes the
+// copies in layers nearer than flight is stale, and all if the entry was
+// overtaken, and returns how far flight is stale: 0 if it is not.
+func (f *fetch) uncopy(ctx context.Context, flight *flight) (stale int) {
+	for undone := -1; ; undone = stale {
+		if stale = f.stack.flights.promoted(flight, undone); stale == undone {
+			f.copied = nil
+			return stale
 		}
+		f.copied = slices.DeleteFunc(f.copied, func(i int) bool {
+			gone := i < stale || f.overtaken
+			if gone {
+				_ = f.stack.drop(ctx, f.op, i, f.key) // told
+			}
+			return gone
+		})
 	}
-	f.copied = nil
 }
 
 // load reads the body of hit into memory if it is small. If it breaks that is
