@@ -3,6 +3,7 @@
 package redis_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/tiercecache/tierce/cachetest"
@@ -10,9 +11,10 @@ import (
 	"github.com/tiercecache/tierce/redis"
 )
 
-// TestConformance is T9, in each topology.
+// TestConformance is T9, in each topology, and with no more rights than
+// docs/redis.md gives.
 func TestConformance(t *testing.T) {
-	for _, topology := range topologies {
+	for _, topology := range slices.Concat(topologies, restricted) {
 		t.Run(topology.name, func(t *testing.T) { conforms(t, topology.options(t)) })
 	}
 }

@@ -43,6 +43,19 @@ var topologies = []topology{
 	{"Cluster", func(t testing.TB) redis.Options { return redis.Options{Addrs: fleet.Cluster(t).Addrs} }},
 }
 
+// restricted are those with several servers, for the user of their ACL; one
+// server's is in "TLS and ACL".
+var restricted = []topology{
+	{"Sentinel and ACL", func(t testing.TB) redis.Options {
+		s := fleet.Sentinels(t)
+		return redis.Options{Addrs: s.Addrs, Master: s.Name, Username: s.Servers[0].Username, Password: s.Servers[0].Password}
+	}},
+	{"Cluster and ACL", func(t testing.TB) redis.Options {
+		c := fleet.Cluster(t)
+		return redis.Options{Addrs: c.Addrs, Username: c.Servers[0].Username, Password: c.Servers[0].Password}
+	}},
+}
+
 func single(t testing.TB) redis.Options { return redis.Options{URL: fleet.Single(t).URL} }
 
 var prefixes atomic.Int64

@@ -62,7 +62,7 @@ func (c *Cluster) begin(ctx context.Context) error {
 
 // node returns the lines of a node of a cluster.
 func node(s *Server) ([]string, error) {
-	lines, err := plain(nil)(s)
+	lines, err := withUsers(plain(nil))(s)
 	return append(lines,
 		"cluster-enabled yes",
 		"cluster-port "+strconv.Itoa(s.bus),

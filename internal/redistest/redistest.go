@@ -28,9 +28,13 @@ type Server struct {
 	URL  string // for go-redis: redis://, rediss:// or unix://, with the user's name and password
 	Addr string // host:port, or the path of the socket
 
-	// Of a server with TLS: the file with the certificate to trust, the user who
-	// may touch the keys of one prefix only, and the URL of one who may read them.
-	CA, Username, Password, ReaderURL string
+	// Of a server with TLS: the file with the certificate to trust, and the URL of
+	// the reader.
+	CA, ReaderURL string
+	// Of a server with TLS, behind Sentinels or of a Cluster: the user who may do
+	// what [Rules] say, the reader, for whom it is [ReaderRules], and the password
+	// of both. All but the first have a default user who may do everything.
+	Username, Reader, Password string
 
 	dir       string
 	port, bus int

@@ -33,12 +33,12 @@ func NewSentinels(t testing.TB) *Sentinels {
 
 func (s *Sentinels) begin(ctx context.Context) error {
 	s.Name = "tierce"
-	master := newServer(plain(nil))
+	master := newServer(withUsers(plain(nil)))
 	s.Servers = append(s.Servers, master)
 	if err := master.begin(ctx); err != nil {
 		return err
 	}
-	second := newServer(replica(master))
+	second := newServer(withUsers(replica(master)))
 	s.Servers = append(s.Servers, second)
 	if err := second.begin(ctx); err != nil {
 		return err

@@ -19,17 +19,34 @@ import (
 	"time"
 )
 
-// Prefix is what the keys of [TLS]'s user begin with.
+// Prefix is what the keys of a server's user begin with.
 const Prefix = "tierce:"
 
-// Rules are what [TLS]'s user may do, and ReaderRules what its reader may: the
+// Rules are what a server's user may do, and ReaderRules what its reader may: the
 // least that the redis tier needs, from Redis 6.2 on. docs/redis.md tells
 // administrators the same.
 const (
 	Rules = "resetkeys ~" + Prefix + "* resetchannels -@all +ping +select +get +getrange +strlen +type +scan" +
-		" +set +unlink +pexpire +eval +evalsha +command +cluster|slots"
-	ReaderRules = "resetkeys ~" + Prefix + "* resetchannels -@all +ping +select +get +getrange +strlen +command +cluster|slots"
+		" +set +unlink +pexpire +eval +evalsha +command +cluster|slots +asking"
+	ReaderRules = "resetkeys ~" + Prefix + "* resetchannels -@all +ping +select +get +getrange +strlen +command +cluster|slots +asking"
 )
+
+// users gives s a user and a reader, and returns their lines.
+func (s *Server) users() []string {
+	s.Username, s.Reader, s.Password = "tierce", "tierce-reader", "b5:s3/cret"
+	return []string{
+		"user " + s.Username + " on >" + s.Password + " " + Rules,
+		"user " + s.Reader + " on >" + s.Password + " " + ReaderRules,
+	}
+}
+
+// withUsers returns the lines of a server, and those of its users.
+func withUsers(lines func(*Server) ([]string, error)) func(*Server) ([]string, error) {
+	return func(s *Server) ([]string, error) {
+		own, err := lines(s)
+		return append(own, s.users()...), err
+	}
+}
 
 // TLS starts a server that takes TLS connections only, with a certificate of an
 // authority of its own, of a user who may do what [Rules] say and of a reader.
@@ -51,22 +68,21 @@ func valid() time.Time { return time.Now().Add(24 * time.Hour) }
 // newTLS returns a server whose certificate is valid until then.
 func newTLS(until time.Time) *Server {
 	s := newServer(func(s *Server) ([]string, error) {
+		users := s.users()
 		s.socket, s.CA = s.file("admin.sock"), s.file("ca.pem")
 		of := url.URL{Scheme: "rediss", User: url.UserPassword(s.Username, s.Password), Host: s.Addr}
 		s.URL = of.String()
-		of.User = url.UserPassword(s.Username+"-reader", s.Password)
+		of.User = url.UserPassword(s.Reader, s.Password)
 		s.ReaderURL = of.String()
-		return []string{
+		return append([]string{
 			"port 0", "tls-port " + strconv.Itoa(s.port), "tls-auth-clients no",
 			"tls-ca-cert-file " + s.CA, "tls-cert-file " + s.file("cert.pem"), "tls-key-file " + s.file("key.pem"),
 			"unixsocket " + s.socket, "unixsocketperm 700",
 			"user default off",
 			"user admin on >" + s.admin + " ~* &* +@all",
-			"user " + s.Username + " on >" + s.Password + " " + Rules,
-			"user " + s.Username + "-reader on >" + s.Password + " " + ReaderRules,
-		}, s.certify(until)
+		}, users...), s.certify(until)
 	})
-	s.Username, s.Password, s.admin = "tierce", "b5:s3/cret", "administrator"
+	s.admin = "administrator"
 	return s
 }
 
