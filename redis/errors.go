@@ -26,6 +26,9 @@ func (c *Cache) failed(ctx context.Context, op string, err error) error {
 		return nil
 	case err == goredis.Nil: //nolint:errorlint // the usual answer, never wrapped
 		return cacheerr.ErrMiss
+	}
+	c.lookAnew(ctx, err)
+	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case late(ctx):
@@ -47,6 +50,17 @@ func (c *Cache) failed(ctx context.Context, op string, err error) error {
 		return &cacheerr.BackendNotAvailableError{Tier: tierName, Reason: why, Err: err}
 	}
 	return &cacheerr.BackendExecutionError{Tier: tierName, Op: op, Reason: "the server's answer is of no use", Err: err}
+}
+
+// lookAnew lets the client of a Cluster ask which server has what now, if err is
+// no server's answer: another may be in the place of one that died. By itself
+// go-redis asks when a server sends it elsewhere, and else once a minute. It does
+// so at most five times a second, and nobody waits for it.
+func (c *Cache) lookAnew(ctx context.Context, err error) {
+	cluster, ok := c.client.(*goredis.ClusterClient)
+	if answered := goredis.Error(nil); ok && !errors.As(err, &answered) {
+		cluster.ReloadState(ctx)
+	}
 }
 
 // late reports whether the context's deadline is over. The connection, which

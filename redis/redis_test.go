@@ -326,7 +326,7 @@ func TestManyKeys(t *testing.T) {
 	}
 }
 
-// TestFailover: what was promised is no more than what a failover keeps.
+// TestConsistency: what is promised is no more than what a failover keeps.
 func TestConsistency(t *testing.T) {
 	for want, all := range map[interfaces.Consistency][]redis.Options{
 		interfaces.ConsistencyStrong: {{URL: "redis://one"}, {Addrs: []string{"one:1"}}, {URL: "unix:///socket"}},
