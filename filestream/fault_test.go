@@ -112,7 +112,7 @@ func putTrials() []trial {
 	}
 	placeAs := func(name string) func(context.Context, *filestream.Cache) error {
 		return func(ctx context.Context, c *filestream.Cache) error {
-			_, _, err := c.Place(ctx, named(name), entry())
+			_, err := c.Place(ctx, named(name), entry())
 			return err
 		}
 	}

@@ -69,7 +69,7 @@ func TestPathOpensNothing(t *testing.T) {
 		}
 		return nil
 	}))
-	_, _, err := c.Place(t.Context(), named("placed"), interfaces.Text(oldBody))
+	_, err := c.Place(t.Context(), named("placed"), interfaces.Text(oldBody))
 	mustDo(t, err)
 	opened = nil
 	if handOut(t, c, "placed"); len(opened) != 0 {
@@ -284,30 +284,32 @@ func TestPlace(t *testing.T) {
 			c := openOn(t, t.TempDir(), filestream.Options{}, fs())
 			for _, body := range []string{"", "body", largeBody} {
 				name := brief(body)
-				path, size, err := c.Place(t.Context(), named(name), interfaces.Text(body))
+				placed, err := c.Place(t.Context(), named(name), interfaces.Text(body))
 				mustDo(t, err)
-				if got, err := os.ReadFile(path); string(got) != body || err != nil || size != int64(len(body)) || path != entryPath(c.Dir(), named(name)) {
-					t.Errorf("Place of %s: at %s %s (%v), size %d", name, path, brief(string(got)), err, size)
+				path := entryPath(c.Dir(), named(name))
+				if got, err := os.ReadFile(path); string(got) != body || err != nil || !placed {
+					t.Errorf("Place of %s: %t, and there is %s (%v)", name, placed, brief(string(got)), err)
 				}
 				if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o222 != 0 && runtime.GOOS != "windows" {
 					t.Errorf("the file can be written to: %v, %v", info.Mode(), err)
 				}
 				wantHit(t, c, name, body)
 			}
-			path, size, err := c.Place(t.Context(), named("body"), interfaces.Text("another"))
-			if got, readErr := os.ReadFile(path); err != nil || readErr != nil || string(got) != "body" || size != 4 {
-				t.Errorf("Place of what is there: %q, size %d, %v and %v; want the first", got, size, err, readErr)
+			path := entryPath(c.Dir(), named("body"))
+			placed, err := c.Place(t.Context(), named("body"), interfaces.Text("another"))
+			if got, readErr := os.ReadFile(path); err != nil || readErr != nil || string(got) != "body" || placed {
+				t.Errorf("Place of what is there: %t, %q, %v and %v; want the first", placed, got, err, readErr)
 			}
 			mustDo(t, os.Truncate(path, 2))
-			path, size, err = c.Place(t.Context(), named("body"), interfaces.Text("another"))
-			if got, readErr := os.ReadFile(path); err != nil || readErr != nil || string(got) != "another" || size != 7 {
-				t.Errorf("Place of what is damaged: %q, size %d, %v and %v; want the second", got, size, err, readErr)
+			placed, err = c.Place(t.Context(), named("body"), interfaces.Text("another"))
+			if got, readErr := os.ReadFile(path); err != nil || readErr != nil || string(got) != "another" || !placed {
+				t.Errorf("Place of what is damaged: %t, %q, %v and %v; want the second", placed, got, err, readErr)
 			}
 			if left, err := os.ReadDir(filepath.Join(c.Dir(), "tmp")); len(left) != 0 || err != nil {
 				t.Errorf("%d temporary files are left (%v)", len(left), err)
 			}
 			mustDo(t, c.Close())
-			if _, _, err := c.Place(t.Context(), named("body"), interfaces.Text("")); !errors.Is(err, cacheerr.ErrClosed) {
+			if _, err := c.Place(t.Context(), named("body"), interfaces.Text("")); !errors.Is(err, cacheerr.ErrClosed) {
 				t.Errorf("closed: %v", err)
 			}
 		})

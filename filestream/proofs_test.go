@@ -109,7 +109,7 @@ func TestPlacedProof(t *testing.T) {
 	dir := t.TempDir()
 	c := openReader(t, dir, filestream.Options{}, vfs.OS{})
 	for _, name := range []string{"early", "late"} {
-		_, _, err := c.Place(t.Context(), named(name), interfaces.Text(streamed))
+		_, err := c.Place(t.Context(), named(name), interfaces.Text(streamed))
 		mustDo(t, err)
 		if c.verified(t, name) {
 			t.Errorf("%s is verified by who wrote it, want not", name)

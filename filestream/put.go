@@ -130,7 +130,6 @@ type staged struct {
 	fs   vfs.FS
 	path string // "" once it has another name
 	id   uint64 // of the file, as in vfs.Info
-	size int64  // of the body
 	sum  interfaces.Checksum
 	head []byte // encoded, where it is not in the file
 }
@@ -219,7 +218,7 @@ func (c *Cache) fill(ctx context.Context, s *staged, file vfs.File, key interfac
 		return err
 	}
 	info, err := file.Stat()
-	s.id, s.size, s.sum = info.ID, size, sum
+	s.id, s.sum = info.ID, sum
 	return err
 }
 

@@ -26,7 +26,7 @@ func (s *Stack) Delete(ctx context.Context, key interfaces.Key) error {
 	if s.queue != nil {
 		s.queue.forget(ctx, key)
 	}
-	defer s.flights.settle(ctx, key, everyLayer)
+	defer s.flights.settle(ctx, key, everyLayer, nil)
 	return s.remove(ctx, OpDelete, key, func(c interfaces.Cache) error { return interfaces.Delete(ctx, c, key) })
 }
 

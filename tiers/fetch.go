@@ -109,7 +109,7 @@ func (f *fetch) bring(ctx context.Context, flight *flight, hit found) (near foun
 			return found{}, next
 		}
 	}
-	if hit.at == 0 || !f.stack.flights.promote(flight) {
+	if hit.at == 0 || !f.stack.flights.promote(flight, summed(f.key, hit.entry)) {
 		return hit, -1
 	}
 	near, next = f.promote(ctx, hit)

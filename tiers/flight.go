@@ -17,8 +17,8 @@ import (
 //
 //   - callers that want one key share one flight;
 //   - a copy that a flight makes in a nearer layer does not outlive a Put,
-//     Insert, Delete or Clear that came meanwhile: each of these settles the
-//     flights of its key before it returns.
+//     Insert, Delete or Clear that came meanwhile, unless the same was put: each
+//     of these settles the flights of its key before it returns.
 //
 // No goroutine is started for a flight: the caller that began it fetches.
 type flights struct {
@@ -37,6 +37,10 @@ type flight struct {
 	promoting bool          // guarded by flights.mu: copies are being made, or removed again
 	stale     int           // guarded by flights.mu: layers nearer than this must have no copy
 	done      chan struct{} // closed when it is over
+
+	// head is that of the entry being copied. Only the caller that began the
+	// flight changes it, with flights.mu.
+	head interfaces.Head
 
 	// The answer, to be read once done is closed.
 	answered bool // false if the caller gave up: somebody else has to fetch
@@ -88,12 +92,12 @@ func (t *flights) land(key interfaces.Key, f *flight) {
 	close(f.done)
 }
 
-// promote reports whether copies of what f fetched may be made. If so, promoted
-// must be called after that.
-func (t *flights) promote(f *flight) bool {
+// promote reports whether copies of what f fetched, which has head, may be made.
+// If so, promoted must be called after that.
+func (t *flights) promote(f *flight, head interfaces.Head) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	f.promoting = f.stale == 0
+	f.promoting, f.head = f.stale == 0, head
 	return f.promoting
 }
 
@@ -112,10 +116,11 @@ const everyLayer = math.MaxInt
 
 // settle makes an end of copies, in layers nearer than the one given, of what
 // was under key until now: those that are being made are waited for, and
-// whoever makes them removes them. Nobody joins a settled flight.
-func (t *flights) settle(ctx context.Context, key interfaces.Key, layer int) {
+// whoever makes them removes them. Nobody joins a settled flight. Copies of what
+// was stored now stay; that is nil if nothing was.
+func (t *flights) settle(ctx context.Context, key interfaces.Key, layer int, stored *interfaces.Entry) {
 	t.mu.Lock()
-	promoting := t.discard(nil, key, layer)
+	promoting := t.discard(nil, key, layer, stored)
 	t.mu.Unlock()
 	waitAll(ctx, promoting)
 }
@@ -125,22 +130,30 @@ func (t *flights) settleAll(ctx context.Context) {
 	var promoting []*flight
 	t.mu.Lock()
 	for key := range t.byKey {
-		promoting = t.discard(promoting, key, everyLayer)
+		promoting = t.discard(promoting, key, everyLayer, nil)
 	}
 	t.mu.Unlock()
 	waitAll(ctx, promoting)
 }
 
-// discard makes all flights of key stale and appends to promoting those that are
-// making copies. It needs mu.
-func (t *flights) discard(promoting []*flight, key interfaces.Key, layer int) []*flight {
+// discard makes the flights of key stale, but for those that copy what was
+// stored, and appends to promoting those that are making copies. It needs mu.
+func (t *flights) discard(promoting []*flight, key interfaces.Key, layer int, stored *interfaces.Entry) []*flight {
 	for _, f := range t.byKey[key] {
+		if f.promoting && f.stale == 0 && f.copies(key, stored) {
+			continue
+		}
 		f.stale = max(f.stale, layer)
 		if f.promoting {
 			promoting = append(promoting, f)
 		}
 	}
 	return promoting
+}
+
+// copies reports whether f is known to copy the same as stored.
+func (f *flight) copies(key interfaces.Key, stored *interfaces.Entry) bool {
+	return stored != nil && stored.Size == f.head.Size && alike(f.head, summed(key, *stored))
 }
 
 // waitAll waits for flights, unless the context ends: a caller that gave up need

@@ -130,5 +130,5 @@ func (s *Stack) yield(ctx context.Context, key interfaces.Key, winner int) {
 			_ = entry.Close() // at most looked at
 		}
 	}
-	s.flights.settle(ctx, key, winner)
+	s.flights.settle(ctx, key, winner, nil)
 }

@@ -129,8 +129,8 @@ func (s *Stack) ask(ctx context.Context, op Op, i int, key interfaces.Key) (inte
 	return entry, err
 }
 
-// errOvertaken is why a copy is not made where somebody has inserted another
-// entry meanwhile.
+// errOvertaken is why a copy is not made where somebody has put an entry
+// meanwhile.
 var errOvertaken = errors.New("another entry is there")
 
 // give offers b to layer i. Done well, that is good: Stored or Promoted. A body
@@ -149,10 +149,14 @@ func (s *Stack) give(ctx context.Context, op Op, good Result, i int, key interfa
 }
 
 // write puts entry into layer i. A copy must not replace what another process
-// has inserted into the layer that decides since that was asked.
+// has inserted into the layer that decides since that was asked, nor is one with
+// a path to be undone that it did not make.
 func (s *Stack) write(ctx context.Context, good Result, i int, key interfaces.Key, b *body) error {
 	if p, ok := s.layers[i].Tier.(placer); ok && b.out && good == Promoted {
-		_, _, err := p.Place(ctx, key, b.entry)
+		placed, err := p.Place(ctx, key, b.entry)
+		if err == nil && !placed {
+			return errOvertaken
+		}
 		return err
 	}
 	if good == Promoted && i == s.decider {
@@ -168,9 +172,9 @@ func (s *Stack) write(ctx context.Context, good Result, i int, key interfaces.Ke
 }
 
 // placer is a layer with paths that takes a copy whose path is wanted at less
-// cost than by Insert and Path, and replaces nothing.
+// cost than by Insert and Path. It replaces nothing, and says so.
 type placer interface {
-	Place(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (path string, size int64, err error)
+	Place(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (placed bool, err error)
 }
 
 // copy gives layer i what was found: text as it is, a stream by asking the
@@ -244,7 +248,7 @@ func alike(a, b interfaces.Head) bool {
 
 // summed returns the head of entry with the checksum of a body in memory.
 func summed(key interfaces.Key, entry interfaces.Entry) interfaces.Head {
-	if text, ok := entry.Text(); ok {
+	if text, ok := entry.Text(); ok && entry.Checksum == (interfaces.Checksum{}) {
 		entry.Checksum = encoding.SumString(key, text)
 	}
 	return entry.Head

@@ -142,7 +142,7 @@ func (f *fetch) pathFar(ctx context.Context, flight *flight, landed uint64) (loc
 		return located{}, err
 	}
 	defer hit.entry.Close() //nolint:errcheck // only read
-	if !flights.promote(flight) {
+	if !flights.promote(flight, summed(f.key, hit.entry)) {
 		return located{}, errStale
 	}
 	where, err := f.place(ctx, hit)

@@ -145,7 +145,7 @@ func (b *ahead) layer(ctx context.Context, i int, missing []*wanted) (still []*w
 // who wait for it.
 func (w *wanted) arrive(ctx context.Context, hit found) {
 	hit, next := w.load(ctx, hit)
-	if next >= 0 || !w.stack.flights.promote(w.flight) {
+	if next >= 0 || !w.stack.flights.promote(w.flight, summed(w.key, hit.entry)) {
 		return
 	}
 	near, ok := w.lodge(ctx, hit)

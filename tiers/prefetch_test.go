@@ -3,8 +3,11 @@
 package tiers_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/tiercecache/tierce/cachetest"
 	cacheerr "github.com/tiercecache/tierce/errors"
+	"github.com/tiercecache/tierce/filestream"
 	"github.com/tiercecache/tierce/interfaces"
 	"github.com/tiercecache/tierce/tiers"
 )
@@ -263,6 +267,66 @@ func testPrefetchKeepsPuts(t *testing.T) {
 	all.Wait()
 	want(t, m, key, "new")
 	want(t, m.disk, key, "new")
+}
+
+// placing is a disk whose first Place can be held up.
+type placing struct {
+	*filestream.Cache
+	before, after func()
+}
+
+func (p *placing) Place(ctx context.Context, key interfaces.Key, entry interfaces.Entry) (bool, error) {
+	p.before()
+	placed, err := p.Cache.Place(ctx, key, entry)
+	p.after()
+	return placed, err
+}
+
+// TestPrefetchUndoesItsOwn is about an entry that is put or removed while a
+// prefetch places it: what was put stays, and so does its file, which may be in
+// somebody's hands. What was placed does not outlive another's body.
+func TestPrefetchUndoesItsOwn(t *testing.T) {
+	for when, hold := range map[string]func(p *placing, held gate){
+		"before its file is there": func(p *placing, held gate) { p.before = held.pass },
+		"when its file is there":   func(p *placing, held gate) { p.after = held.pass },
+	} {
+		for _, body := range []string{"body", "another's", large, ""} {
+			t.Run(fmt.Sprintf("%s %.9s", when, cmp.Or(body, "removed")), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { testPrefetchUndoes(t, hold, body) })
+			})
+		}
+	}
+}
+
+func testPrefetchUndoes(t *testing.T, hold func(*placing, gate), body string) {
+	ctx, key, held, far := t.Context(), keyOf("key"), make(gate), &distant{fake: newFake(t)}
+	files, err := filestream.Open(ctx, t.TempDir(), filestream.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := &placing{Cache: files, before: func() {}, after: func() {}}
+	hold(disk, held)
+	s := newStack(t, tiers.Options{}, tiers.Layer{Name: "memory", Tier: newFake(t)}, tiers.Layer{Name: "disk", Tier: disk}, tiers.Layer{Name: "far", Tier: far})
+	put(t, far, key, "body")
+	go prefetch(t, s, key)
+	synctest.Wait()
+	path, _, _ := s.PathNear(ctx, key)
+	go func() {
+		if body != "" {
+			put(t, s, key, body)
+		} else if err := s.Delete(ctx, key); err != nil {
+			t.Errorf("Delete: %v", err)
+		}
+	}()
+	synctest.Wait()
+	if path == "" {
+		path, _, _ = s.PathNear(ctx, key)
+	}
+	held.open()
+	synctest.Wait()
+	if got, err := os.ReadFile(path); string(got) != body || body == "" && err == nil {
+		t.Errorf("the file: %.20q and %v, want %.20q", got, err, body)
+	}
 }
 
 // honest is an Options.Verify that lets pass what begins with "good".

@@ -67,11 +67,22 @@ func (f *fetch) uncopy(ctx context.Context, flight *flight) (stale int) {
 		f.copied = slices.DeleteFunc(f.copied, func(i int) bool {
 			gone := i < stale || f.overtaken
 			if gone {
-				_ = f.stack.drop(ctx, f.op, i, f.key) // told
+				f.undo(ctx, i, flight.head)
 			}
 			return gone
 		})
 	}
+}
+
+// undo removes the copy with head from layer i, but not what somebody has put
+// there since: its path may be in somebody's hands.
+func (f *fetch) undo(ctx context.Context, i int, head interfaces.Head) {
+	has, err := interfaces.Stat(patient(ctx, f.op), f.stack.layers[i].Tier, f.key)
+	none := interfaces.Checksum{}
+	if err == nil && has.Checksum != none && head.Checksum != none && !alike(has, head) {
+		return
+	}
+	_ = f.stack.drop(ctx, f.op, i, f.key) // told
 }
 
 // load reads the body of hit into memory if it is small. If it breaks that is

@@ -104,13 +104,13 @@ func (s *Stack) spread(ctx context.Context, op Op, key interfaces.Key, from foun
 			s.dropOther(ctx, op, i, key, from.entry)
 		}
 	}
-	s.finish(ctx, key)
+	s.finish(ctx, key, from.entry)
 	return from.entry.Size
 }
 
-// finish ends what stored something under key.
-func (s *Stack) finish(ctx context.Context, key interfaces.Key) {
-	s.flights.settle(ctx, key, everyLayer)
+// finish ends what stored entry under key.
+func (s *Stack) finish(ctx context.Context, key interfaces.Key, entry interfaces.Entry) {
+	s.flights.settle(ctx, key, everyLayer, &entry)
 	if s.queue != nil {
 		s.queue.add(ctx, key, s.queue.wait)
 	}

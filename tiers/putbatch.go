@@ -141,6 +141,6 @@ func (s *Stack) settleText(ctx context.Context, item interfaces.Item, refusal fu
 			s.dropOther(ctx, OpPut, i, item.Key, item.Entry)
 		}
 	}
-	s.finish(ctx, item.Key)
+	s.finish(ctx, item.Key, item.Entry)
 	return nil
 }
