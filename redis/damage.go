@@ -36,7 +36,15 @@ func (e *DamageError) Unwrap() error { return cacheerr.ErrDamaged }
 func (c *Cache) dropDamaged(ctx context.Context, key interfaces.Key, value string, why error) error {
 	sum := sha1.Sum([]byte(value))
 	_ = c.await(ctx, "get", func(ctx context.Context) error { // if that is refused: still a miss
-		return dropIfSame.Run(ctx, c.client, []string{c.name(key)}, longest, hex.EncodeToString(sum[:])).Err()
+		run := func(command, script string) error {
+			// What go-redis has for scripts reads any answer. This one is a number.
+			return c.client.Process(ctx, goredis.NewIntCmd(ctx, command, script, 1, c.name(key), longest, hex.EncodeToString(sum[:])))
+		}
+		err := run("evalsha", dropIfSameHash)
+		if goredis.HasErrorPrefix(err, "NOSCRIPT") {
+			err = run("eval", dropIfSame)
+		}
+		return err
 	})
 	return &DamageError{Key: key, Why: why.Error()}
 }
@@ -44,9 +52,12 @@ func (c *Cache) dropDamaged(ctx context.Context, key interfaces.Key, value strin
 // dropIfSame removes a value that is no string, is longer than any of ours, or
 // has the digest of what was looked at. SHA-1 is what a script can compute; it
 // tells values apart, not strangers.
-var dropIfSame = goredis.NewScript(`
+const dropIfSame = `
 if redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('STRLEN', KEYS[1]) <= tonumber(ARGV[1])
 	and redis.sha1hex(redis.call('GET', KEYS[1])) ~= ARGV[2] then
 	return 0
 end
-return redis.call('UNLINK', KEYS[1])`)
+return redis.call('UNLINK', KEYS[1])`
+
+// dropIfSameHash is what a server that has run it knows it by.
+var dropIfSameHash = goredis.NewScript(dropIfSame).Hash()

@@ -14,5 +14,8 @@ func (c *Claims) Skip() int { return c.skip }
 // Longest is the longest value in bytes that this package writes.
 const Longest = longest
 
+// Deepest is how many lists may stand in each other.
+const Deepest = deepest
+
 // ErrClaim is an answer that claims what cannot be.
 var ErrClaim = errClaim

@@ -259,33 +259,33 @@ func (u *upload) flush(ctx context.Context) error {
 // discard removes chunks that nobody will ask for. If that fails they expire.
 func (c *Cache) discard(ctx context.Context, parts *chunks) {
 	if parts != nil {
-		c.each(ctx, parts, func(pipe goredis.Pipeliner, name string) *goredis.Cmd { return pipe.Do(ctx, "unlink", name) })
+		c.each(ctx, parts, "unlink")
 	}
 }
 
 // retire lets chunks expire that were replaced or removed, but not before those
 // who read them are through.
 func (c *Cache) retire(ctx context.Context, parts *chunks) {
-	c.each(ctx, parts, func(pipe goredis.Pipeliner, name string) *goredis.Cmd {
-		return pipe.Do(ctx, "pexpire", name, linger.Milliseconds())
-	})
+	c.each(ctx, parts, "pexpire", linger.Milliseconds())
 }
 
-// each sends a command for each chunk, until one pipeline of it has found none:
-// how many there are is a claim. If it fails, that is all: the chunks have a time
+// each sends a command, whose answer is a number, for each chunk, until one
+// pipeline of it has found none: how many there are is a claim. If it fails, that is all: the chunks have a time
 // to live. It goes on when the caller has given up.
-func (c *Cache) each(ctx context.Context, parts *chunks, command func(goredis.Pipeliner, string) *goredis.Cmd) {
+func (c *Cache) each(ctx context.Context, parts *chunks, command string, args ...any) {
 	ctx = context.WithoutCancel(ctx)
 	for from := int64(0); from < parts.count(); from += lookAhead {
 		found := false
 		err := c.await(ctx, "put", func(ctx context.Context) error {
 			pipe := c.client.Pipeline()
-			var replies []*goredis.Cmd
+			var replies []*goredis.IntCmd
 			for n := from; n < min(from+lookAhead, parts.count()); n++ {
-				replies = append(replies, command(pipe, parts.name(c.opts.prefix, n)))
+				reply := goredis.NewIntCmd(ctx, append([]any{command, parts.name(c.opts.prefix, n)}, args...)...)
+				replies = append(replies, reply)
+				_ = pipe.Process(ctx, reply) // which only notes it
 			}
 			err := batchError(pipe.Exec(ctx))
-			found = slices.ContainsFunc(replies, func(r *goredis.Cmd) bool { n, _ := r.Int64(); return n > 0 })
+			found = slices.ContainsFunc(replies, func(r *goredis.IntCmd) bool { return r.Val() > 0 })
 			return err
 		})
 		if err != nil || !found {
