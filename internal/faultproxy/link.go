@@ -98,50 +98,53 @@ func (l *link) carry(direction int, from, to *net.TCPConn) {
 	defer reading.Wait()
 	var passed int64
 	for p := range underway {
-		faults, ok := l.wait(p.due)
-		if !ok {
-			return
+		for left := p.buffer[:p.size]; len(left) > 0; {
+			faults, n := l.wait(direction, len(left), p.due)
+			if n == 0 {
+				return
+			}
+			text, cut := left[:n], false
+			left = left[n:]
+			if limit := [...]int64{faults.CutRequests, faults.CutAnswers}[direction]; limit > 0 && passed+int64(n) >= limit {
+				text, cut = text[:max(0, limit-passed)], true
+			}
+			if direction == answers && faults.Fail == Garbage {
+				spoil(text)
+			}
+			n, err := to.Write(text)
+			passed += int64(n)
+			l.proxy.count(direction, int64(n))
+			if cut || err != nil {
+				l.close()
+				return
+			}
 		}
-		text, cut := p.buffer[:p.size], false
-		if limit := [...]int64{faults.CutRequests, faults.CutAnswers}[direction]; limit > 0 && passed+int64(len(text)) >= limit {
-			text, cut = text[:max(0, limit-passed)], true
-		}
-		if direction == answers && faults.Fail == Garbage {
-			spoil(text)
-		}
-		n, err := to.Write(text)
-		passed += int64(n)
 		buffers.Put(p.buffer)
-		l.proxy.count(direction, int64(n))
-		if cut || err != nil {
-			l.close()
-			return
-		}
 	}
 	_ = to.CloseWrite() // the other direction may go on
 }
 
-// wait waits until a time, and until nothing hangs. It reports false if the
-// link is closed.
-func (l *link) wait(due time.Time) (Faults, bool) {
+// wait waits until a time, and until n of size bytes may pass: 0 if the link is
+// closed.
+func (l *link) wait(direction, size int, due time.Time) (faults Faults, n int) {
 	if left := time.Until(due); left > 0 {
 		timer := time.NewTimer(left)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
 		case <-l.over:
-			return Faults{}, false
+			return Faults{}, 0
 		}
 	}
 	for {
-		faults, changed := l.proxy.now()
-		if faults.Fail != Hang {
-			return faults, true
+		faults, n, changed := l.proxy.pass(direction, size)
+		if n > 0 {
+			return faults, n
 		}
 		select {
 		case <-changed:
 		case <-l.over:
-			return Faults{}, false
+			return Faults{}, 0
 		}
 	}
 }
@@ -178,9 +181,9 @@ func (p *Proxy) count(direction int, n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if direction == requests {
-		p.passed(n, 0)
+		p.stats.Requests += n
 	} else {
-		p.passed(0, n)
+		p.stats.Answers += n
 	}
 }
 
@@ -192,7 +195,7 @@ type line struct {
 
 // arrival returns when n bytes that a link sends now arrive.
 func (l *line) arrival(of *link, n int) time.Time {
-	faults, _ := of.proxy.now()
+	faults := of.proxy.now()
 	sent := time.Now()
 	if begin := of.since.Add(faults.RoundTrip); sent.Before(begin) {
 		sent = begin

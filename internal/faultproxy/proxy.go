@@ -27,6 +27,9 @@ type Faults struct {
 	// CutRequests and CutAnswers are after how many bytes a connection is closed,
 	// counted from its beginning, to the server and from it; 0 is never.
 	CutRequests, CutAnswers int64
+	// HoldRequests is after how many bytes of requests, of all connections
+	// together since Open, no more pass until the faults change; 0 is never.
+	HoldRequests int64
 	// Fail is what happens to every connection besides.
 	Fail Failure
 }
@@ -67,19 +70,18 @@ type Proxy struct {
 	changed  chan struct{} // closed when faults change
 	links    map[*link]struct{}
 	stats    Stats
-	marks    []mark
-}
-
-// mark is somebody who waits until so many bytes of answers have passed.
-type mark struct {
-	at      int64
-	reached chan struct{}
+	let      int64         // bytes of requests that were let pass
+	held     chan struct{} // closed when some were held back
+	holds    sync.Once
 }
 
 // Open returns a proxy on 127.0.0.1 to the server at an address. It has no
 // faults yet, and lives until Close or until ctx ends.
 func Open(ctx context.Context, server string) (*Proxy, error) {
-	p := &Proxy{Addr: "127.0.0.1:0", server: server, changed: make(chan struct{}), links: make(map[*link]struct{})}
+	p := &Proxy{
+		Addr: "127.0.0.1:0", server: server,
+		changed: make(chan struct{}), held: make(chan struct{}), links: make(map[*link]struct{}),
+	}
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,16 +138,9 @@ func (p *Proxy) Set(faults Faults) error {
 	return nil
 }
 
-// After returns a channel that is closed when n bytes of answers have passed
-// since Open.
-func (p *Proxy) After(n int64) <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	reached := make(chan struct{})
-	p.marks = append(p.marks, mark{n, reached})
-	p.passed(0, 0)
-	return reached
-}
+// Held returns a channel that is closed when HoldRequests has held something
+// back.
+func (p *Proxy) Held() <-chan struct{} { return p.held }
 
 // Stats returns what has passed so far.
 func (p *Proxy) Stats() Stats {
@@ -154,26 +149,28 @@ func (p *Proxy) Stats() Stats {
 	return p.stats
 }
 
-// now returns the faults, and what is closed when they change.
-func (p *Proxy) now() (Faults, <-chan struct{}) {
+// now returns the faults.
+func (p *Proxy) now() Faults {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.faults, p.changed
+	return p.faults
 }
 
-// passed counts bytes; p.mu is held.
-func (p *Proxy) passed(requests, answers int64) {
-	p.stats.Requests += requests
-	p.stats.Answers += answers
-	var left []mark
-	for _, m := range p.marks {
-		if p.stats.Answers < m.at {
-			left = append(left, m)
-			continue
+// pass lets n of size bytes pass in a direction, and returns what is closed when
+// the faults change, which decide that.
+func (p *Proxy) pass(direction, size int) (faults Faults, n int, changed <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n = size; p.faults.Fail == Hang {
+		n = 0
+	} else if direction == requests {
+		if limit := p.faults.HoldRequests; limit > 0 && p.let+int64(size) > limit {
+			n = int(max(0, limit-p.let))
+			p.holds.Do(func() { close(p.held) })
 		}
-		close(m.reached)
+		p.let += int64(n)
 	}
-	p.marks = left
+	return p.faults, n, p.changed
 }
 
 // listen starts to accept connections; p.mu is held.

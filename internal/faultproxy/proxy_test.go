@@ -226,20 +226,30 @@ func TestCut(t *testing.T) {
 	}
 }
 
-func TestAfter(t *testing.T) {
-	p := open(t, faultproxy.Faults{})
-	three, eight := p.After(3), p.After(8)
-	conn := dial(t, p)
+func TestHold(t *testing.T) {
+	p := open(t, faultproxy.Faults{HoldRequests: 8})
+	conn, other := dial(t, p), dial(t, p)
 	wantEcho(t, conn)
-	<-three
 	select {
-	case <-eight:
-		t.Error("five bytes have passed, and eight are said to have")
+	case <-p.Held():
+		t.Error("something is said to be held back after five bytes of eight")
 	default:
 	}
+	if _, err := other.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	<-p.Held()
+	if got, err := io.ReadAll(io.LimitReader(other, 3)); string(got) != "hel" || err != nil {
+		t.Errorf("of the second five bytes %q, %v, want three", got, err)
+	}
+	if got := p.Stats(); got.Requests != 8 {
+		t.Errorf("%d bytes have passed, want 8", got.Requests)
+	}
+	change(t, p, faultproxy.Faults{})
+	if got, err := io.ReadAll(io.LimitReader(other, 2)); string(got) != "lo" || err != nil {
+		t.Errorf("when it is over: %q, %v, want what was held back", got, err)
+	}
 	wantEcho(t, conn)
-	<-eight
-	<-p.After(10)
 }
 
 // TestNoServer holds that without a server behind the proxy a client's
@@ -263,6 +273,7 @@ func TestEnd(t *testing.T) {
 		"hangs":    {Fail: faultproxy.Hang},
 		"far away": {RoundTrip: 24 * time.Hour},
 		"refuses":  {Fail: faultproxy.Refuse},
+		"holds":    {HoldRequests: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
