@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -187,6 +188,45 @@ func TestTwoMachines(t *testing.T) {
 			s.wants(s.right(), "compiles=0")
 		})
 	}
+}
+
+// TestAhead: issue 4, "fetch it ahead in batches as soon as a similar build
+// starts". What a second machine finds comes in batches. By itself it asks for
+// the manifest and for what is nowhere; without a name of its build for
+// everything.
+func TestAhead(t *testing.T) {
+	t.Parallel()
+	for name, ahead := range map[string]bool{"": true, "none": false} {
+		t.Run(fmt.Sprintf("TIERCE_BUILD=%s", name), func(t *testing.T) {
+			t.Parallel()
+			s := &second{place: newPlace(t), first: afterFirst(t)}
+			server := s.redis()
+			s.set("TIERCE_REDIS_URL=" + server.URL)
+			s.set("TIERCE_BUILD=" + name)
+			server.Do(t, "CONFIG", "RESETSTAT")
+			b := s.right()
+			s.wants(b, "compiles=0")
+			switch alone := gets(t, server) - 1; { // one is for the manifest
+			case ahead && alone > b.numbers["misses"]:
+				t.Errorf("%v keys were asked for one by one, want %v at most", alone, b.numbers["misses"])
+			case !ahead && alone < b.numbers["hits"]:
+				t.Errorf("%v keys were asked for one by one, want %v at least", alone, b.numbers["hits"])
+			}
+		})
+	}
+}
+
+// gets returns how often a server was asked for one key by itself.
+func gets(t testing.TB, server *redistest.Server) float64 {
+	t.Helper()
+	stats := fmt.Sprint(server.Do(t, "INFO", "commandstats"))
+	_, calls, ok := strings.Cut(stats, "cmdstat_get:calls=")
+	calls, _, _ = strings.Cut(calls, ",")
+	n, err := strconv.ParseFloat(calls, 64)
+	if !ok || err != nil {
+		t.Fatalf("no number of GETs in %q", stats)
+	}
+	return n
 }
 
 // topologies returns where a Redis of each kind is, which has what the first
