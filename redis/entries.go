@@ -113,13 +113,15 @@ func (c *Cache) scan(ctx context.Context, op string) iter.Seq2[interfaces.Key, e
 }
 
 // scanSome returns the names that one SCAN finds, and where the next begins.
-func (c *Cache) scanSome(ctx context.Context, op string, master scanner, cursor uint64) (names []string, next uint64, err error) {
-	err = c.await(ctx, op, func(ctx context.Context) (err error) {
+func (c *Cache) scanSome(ctx context.Context, op string, master scanner, cursor uint64) ([]string, uint64, error) {
+	var names []string
+	var next uint64
+	err := c.await(ctx, op, func(ctx context.Context) (err error) {
 		names, next, err = master.Scan(ctx, cursor, c.opts.prefix+"[0-9a-f]*", scanCount).Result()
 		return err
 	})
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, err // names and next may still be written to
 	}
 	return names, next, nil
 }

@@ -240,12 +240,12 @@ func (u *upload) add(piece []byte) (err error) {
 // flush sends the frames that wait. If it fails, they may still be on their way
 // and are not used again.
 func (u *upload) flush(ctx context.Context) error {
-	c := u.cache
+	c, parts, frames, first := u.cache, u.parts, u.frames[:u.ready], u.sent // for the closure, which may go on
 	err := c.await(ctx, u.op, func(ctx context.Context) error {
 		pipe := c.client.Pipeline()
-		for i, frame := range u.frames[:u.ready] {
+		for i, frame := range frames {
 			// Chunks outlive what names them, and were written before it.
-			pipe.Set(ctx, u.parts.name(c.opts.prefix, u.sent+int64(i)), frame, c.opts.ttl+c.opts.ttl/8+linger)
+			pipe.Set(ctx, parts.name(c.opts.prefix, first+int64(i)), frame, c.opts.ttl+c.opts.ttl/8+linger)
 		}
 		_, err := pipe.Exec(ctx)
 		return err
