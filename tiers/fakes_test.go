@@ -33,6 +33,7 @@ type fake struct {
 	afterGet func()                                      // when a Get has its answer
 	onPut    func(context.Context, interfaces.Key, interfaces.Entry) error
 	afterPut func()
+	onDelete func() // before a Delete
 
 	streams  bool // whether every body is a stream
 	seekable bool // whether streams can be rewound
@@ -126,6 +127,9 @@ func (f *fake) Put(ctx context.Context, key interfaces.Key, entry interfaces.Ent
 
 func (f *fake) Delete(ctx context.Context, key interfaces.Key) error {
 	f.deletes.Add(1)
+	if f.onDelete != nil {
+		f.onDelete()
+	}
 	return f.full.Delete(ctx, key)
 }
 

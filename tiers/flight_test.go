@@ -298,9 +298,9 @@ func (d decides) Insert(ctx context.Context, key interfaces.Key, entry interface
 	return d.full.Insert(ctx, key, entry)
 }
 
-// TestSecondChangeWaits is about a copy that is still being made when a second
-// change comes, after a first that waits for it: the second waits too, and none
-// of the copies is left.
+// TestSecondChangeWaits is about copies that are still being made, or removed
+// again, when a second change comes, after a first that waits for them: the
+// second waits too, and none of the copies is left.
 func TestSecondChangeWaits(t *testing.T) {
 	key := keyOf("key")
 	for name, first := range map[string]func(t *testing.T, s *tiers.Stack){
@@ -320,21 +320,33 @@ func TestSecondChangeWaits(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { testSecondChange(t, first, remove) })
 			})
 		}
+		t.Run("T4 Delete while copies are removed after "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { testChangeWhileUndoing(t, first) })
+		})
 	}
 }
 
-func testSecondChange(t *testing.T, first func(*testing.T, *tiers.Stack), remove func(context.Context, *tiers.Stack) error) {
-	key, middle, far := keyOf("key"), newFake(t), newFar(t)
-	s := newStack(t, tiers.Options{}, tiers.Layer{Name: "near", Tier: newFake(t)}, tiers.Layer{Name: "decides", Tier: decides{newFake(t)}},
+// layered is a stack of four layers, the second of which decides. The farthest
+// has an old entry, and the third holds up its first copy.
+func layered(t *testing.T) (s *tiers.Stack, near, far *fake, held gate) {
+	t.Helper()
+	near, middle, far := newFake(t), newFake(t), newFar(t)
+	s = newStack(t, tiers.Options{}, tiers.Layer{Name: "near", Tier: near}, tiers.Layer{Name: "decides", Tier: decides{newFake(t)}},
 		tiers.Layer{Name: "middle", Tier: middle}, tiers.Layer{Name: "far", Tier: far})
-	put(t, far, key, "old")
-	held := make(gate)
+	put(t, far, keyOf("key"), "old")
+	held = make(gate)
 	middle.onPut = func(context.Context, interfaces.Key, interfaces.Entry) error {
 		if middle.puts.Load() == 1 {
 			held.pass()
 		}
 		return nil
 	}
+	return s, near, far, held
+}
+
+func testSecondChange(t *testing.T, first func(*testing.T, *tiers.Stack), remove func(context.Context, *tiers.Stack) error) {
+	key := keyOf("key")
+	s, _, _, held := layered(t)
 	go want(t, s, key, "old")
 	synctest.Wait()
 	go first(t, s)
@@ -351,6 +363,36 @@ func testSecondChange(t *testing.T, first func(*testing.T, *tiers.Stack), remove
 		t.Error("returned while a copy of the entry was being made")
 	}
 	held.open()
+	synctest.Wait()
+	wantMiss(t, s, key)
+}
+
+// testChangeWhileUndoing has a Delete that comes to its end while who copied
+// removes the copy in the nearest layer, which Delete had emptied before that.
+func testChangeWhileUndoing(t *testing.T, first func(*testing.T, *tiers.Stack)) {
+	key, deleting, undoing := keyOf("key"), make(gate), make(gate)
+	s, near, far, held := layered(t)
+	go want(t, s, key, "old")
+	synctest.Wait()
+	go first(t, s)
+	synctest.Wait()
+	far.onDelete = deleting.pass
+	var returned atomic.Bool
+	go func() {
+		if err := s.Delete(t.Context(), key); err != nil {
+			t.Errorf("Delete: %v", err)
+		}
+		returned.Store(true)
+	}()
+	synctest.Wait()
+	near.onDelete = undoing.pass
+	held.open()
+	deleting.open()
+	synctest.Wait()
+	if returned.Load() {
+		t.Error("returned while a copy of the entry was being removed")
+	}
+	undoing.open()
 	synctest.Wait()
 	wantMiss(t, s, key)
 }

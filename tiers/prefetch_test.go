@@ -3,10 +3,8 @@
 package tiers_test
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -286,19 +284,29 @@ func (p *placing) Place(ctx context.Context, key interfaces.Key, entry interface
 // prefetch places it: what was put stays, and so does its file, which may be in
 // somebody's hands. What was placed does not outlive another's body.
 func TestPrefetchUndoesItsOwn(t *testing.T) {
-	for when, hold := range map[string]func(p *placing, held gate){
-		"before its file is there": func(p *placing, held gate) { p.before = held.pass },
-		"when its file is there":   func(p *placing, held gate) { p.after = held.pass },
+	before := func(p *placing, held gate) { p.before = held.pass }
+	after := func(p *placing, held gate) { p.after = held.pass }
+	for _, test := range []struct {
+		name      string
+		far, body string
+		hold      func(*placing, gate)
+	}{
+		{"the same is put before the file is there", "body", "body", before},
+		{"the same large body is put before the file is there", large, large, before},
+		{"another body is put before the file is there", "body", "another", before},
+		{"it is removed before the file is there", "body", "", before},
+		{"the same is put when the file is there", "body", "body", after},
+		{"another body is put when the file is there", "body", "another", after},
+		{"a large body is put when the file is there", "body", large, after},
+		{"it is removed when the file is there", "body", "", after},
 	} {
-		for _, body := range []string{"body", "another's", large, ""} {
-			t.Run(fmt.Sprintf("%s %.9s", when, cmp.Or(body, "removed")), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { testPrefetchUndoes(t, hold, body) })
-			})
-		}
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { testPrefetchUndoes(t, test.hold, test.far, test.body) })
+		})
 	}
 }
 
-func testPrefetchUndoes(t *testing.T, hold func(*placing, gate), body string) {
+func testPrefetchUndoes(t *testing.T, hold func(*placing, gate), fetched, body string) {
 	ctx, key, held, far := t.Context(), keyOf("key"), make(gate), &distant{fake: newFake(t)}
 	files, err := filestream.Open(ctx, t.TempDir(), filestream.Options{})
 	if err != nil {
@@ -307,15 +315,17 @@ func testPrefetchUndoes(t *testing.T, hold func(*placing, gate), body string) {
 	disk := &placing{Cache: files, before: func() {}, after: func() {}}
 	hold(disk, held)
 	s := newStack(t, tiers.Options{}, tiers.Layer{Name: "memory", Tier: newFake(t)}, tiers.Layer{Name: "disk", Tier: disk}, tiers.Layer{Name: "far", Tier: far})
-	put(t, far, key, "body")
+	put(t, far, key, fetched)
 	go prefetch(t, s, key)
 	synctest.Wait()
 	path, _, _ := s.PathNear(ctx, key)
 	go func() {
-		if body != "" {
-			put(t, s, key, body)
-		} else if err := s.Delete(ctx, key); err != nil {
-			t.Errorf("Delete: %v", err)
+		change := func() error { return s.Put(ctx, key, stream(body)) }
+		if body == "" {
+			change = func() error { return s.Delete(ctx, key) }
+		}
+		if err := change(); err != nil {
+			t.Errorf("Put or Delete: %v", err)
 		}
 	}()
 	synctest.Wait()
