@@ -220,17 +220,38 @@ func (p *pending) flush(ctx context.Context) error {
 		}
 		return batchError(pipe.Exec(ctx))
 	})
+	if err != nil {
+		p.failed = p.sent
+		c.discard(ctx, parts(p.ready)...)
+		return err
+	}
+	var replaced, lost []*chunks
 	for i, w := range p.ready {
-		if err == nil {
-			err = c.failed(ctx, "put", set[i].Err())
+		refused := c.failed(ctx, "put", set[i].Err())
+		switch {
+		case refused == nil:
+			replaced = append(replaced, named(w.key, old[i].Val()))
+			continue
+		case err == nil:
+			err, p.failed = refused, p.sent+i
 		}
-		if err != nil {
-			p.failed = p.sent + i
-			return err
-		}
-		c.retireNamed(ctx, w.key, old[i].Val())
+		lost = append(lost, w.parts)
+	}
+	c.retire(ctx, replaced...)
+	c.discard(ctx, lost...)
+	if err != nil {
+		return err
 	}
 	p.sent += len(p.ready)
 	p.ready, p.bytes = nil, 0
 	return nil
+}
+
+// parts returns the chunks of entries.
+func parts(entries []written) []*chunks {
+	all := make([]*chunks, len(entries))
+	for i, w := range entries {
+		all[i] = w.parts
+	}
+	return all
 }

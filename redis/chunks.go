@@ -40,6 +40,9 @@ const (
 	// lookAhead is how many chunks are asked for in one pipeline whether they
 	// are there.
 	lookAhead = 1000
+	// mostAfter is how many chunks of a body are seen to after a write. Those of
+	// a longer one have their time to live.
+	mostAfter = 16 * lookAhead
 	// linger is how long the chunks of a body stay that was replaced or
 	// removed: somebody may be reading it.
 	linger = 5 * time.Minute
@@ -61,8 +64,8 @@ func parseChunks(f frame.Frame, key interfaces.Key) (chunks, error) {
 	}
 	p := chunks{key: key, total: f.Head.Size, generation: [generationSize]byte([]byte(note))}
 	p.size = int64(binary.LittleEndian.Uint32([]byte(note[generationSize:])))
-	if p.size < 1 || p.size > largestChunk {
-		return chunks{}, fmt.Errorf("%w: its chunks cannot be of %d bytes", cacheerr.ErrDamaged, p.size)
+	if p.size < smallestChunk || p.size > largestChunk || p.size >= p.total { // one chunk would not be apart
+		return chunks{}, fmt.Errorf("%w: its %d bytes cannot be in chunks of %d", cacheerr.ErrDamaged, p.total, p.size)
 	}
 	return p, nil
 }

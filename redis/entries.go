@@ -36,13 +36,15 @@ func (c *Cache) remove(ctx context.Context, op string, keys []interfaces.Key) (g
 	if err != nil {
 		return 0, err
 	}
+	var parts []*chunks
+	defer func() { c.retire(ctx, parts...) }()
 	for i, key := range keys {
 		n, err := unlinked[i].Result()
 		if err := c.failed(ctx, op, err); err != nil {
 			return gone, err
 		}
 		gone += int(n)
-		c.retireNamed(ctx, key, old[i].Val())
+		parts = append(parts, named(key, old[i].Val()))
 	}
 	return gone, nil
 }

@@ -17,5 +17,8 @@ const Longest = longest
 // Deepest is how many lists may stand in each other.
 const Deepest = deepest
 
+// MostAfter is how many chunks of a body are seen to after a write.
+const MostAfter = mostAfter
+
 // ErrClaim is an answer that claims what cannot be.
 var ErrClaim = errClaim

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 	"unsafe"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -257,41 +258,55 @@ func (u *upload) flush(ctx context.Context) error {
 }
 
 // discard removes chunks that nobody will ask for. If that fails they expire.
-func (c *Cache) discard(ctx context.Context, parts *chunks) {
-	if parts != nil {
-		c.each(ctx, parts, "unlink")
-	}
-}
+func (c *Cache) discard(ctx context.Context, lost ...*chunks) { c.each(ctx, lost, "unlink") }
 
 // retire lets chunks expire that were replaced or removed, but not before those
 // who read them are through.
-func (c *Cache) retire(ctx context.Context, parts *chunks) {
-	c.each(ctx, parts, "pexpire", linger.Milliseconds())
+func (c *Cache) retire(ctx context.Context, old ...*chunks) {
+	c.each(ctx, old, "pexpire", linger.Milliseconds())
 }
 
-// each sends a command, whose answer is a number, for each chunk, until one
-// pipeline of it has found none: how many there are is a claim. If it fails, that is all: the chunks have a time
-// to live. It goes on when the caller has given up.
-func (c *Cache) each(ctx context.Context, parts *chunks, command string, args ...any) {
-	ctx = context.WithoutCancel(ctx)
-	for from := int64(0); from < parts.count(); from += lookAhead {
-		found := false
-		err := c.await(ctx, "put", func(ctx context.Context) error {
-			pipe := c.client.Pipeline()
-			var replies []*goredis.IntCmd
-			for n := from; n < min(from+lookAhead, parts.count()); n++ {
-				reply := goredis.NewIntCmd(ctx, append([]any{command, parts.name(c.opts.prefix, n)}, args...)...)
-				replies = append(replies, reply)
-				_ = pipe.Process(ctx, reply) // which only notes it
+// each sends a command, whose answer is a number, for each chunk of those of all
+// that are not nil. If it fails, that is all: the chunks have a time to live. It
+// goes on when the caller has given up, and else takes no more than half of the
+// time that he has left: what he asked for is done, and he is to hear of it.
+func (c *Cache) each(ctx context.Context, all []*chunks, command string, args ...any) {
+	limit := c.opts.readTimeout
+	if deadline, ok := ctx.Deadline(); ok && !late(ctx) {
+		limit = min(limit, time.Until(deadline)/2)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	for _, parts := range all {
+		for from := int64(0); parts != nil && from < min(parts.count(), mostAfter); from += lookAhead {
+			found, err := c.some(ctx, parts, from, command, args)
+			if err != nil {
+				return
 			}
-			err := batchError(pipe.Exec(ctx))
-			found = slices.ContainsFunc(replies, func(r *goredis.IntCmd) bool { return r.Val() > 0 })
-			return err
-		})
-		if err != nil || !found {
-			return
+			if !found { // how many there are is a claim
+				break
+			}
 		}
 	}
+}
+
+// some sends a command for the next chunks from from on, and reports whether any
+// was there.
+func (c *Cache) some(ctx context.Context, parts *chunks, from int64, command string, args []any) (bool, error) {
+	var replies []*goredis.IntCmd
+	err := c.await(ctx, "put", func(ctx context.Context) error {
+		pipe := c.client.Pipeline()
+		for n := from; n < min(from+lookAhead, parts.count()); n++ {
+			reply := goredis.NewIntCmd(ctx, append([]any{command, parts.name(c.opts.prefix, n)}, args...)...)
+			replies = append(replies, reply)
+			_ = pipe.Process(ctx, reply) // which only notes it
+		}
+		return batchError(pipe.Exec(ctx))
+	})
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(replies, func(r *goredis.IntCmd) bool { return r.Val() > 0 }), nil
 }
 
 // replace makes w what is seen under its key, and retires the chunks of what was
@@ -310,7 +325,7 @@ func (c *Cache) replace(ctx context.Context, op string, w written) error {
 	if err != nil {
 		return err
 	}
-	c.retireNamed(ctx, w.key, old.Val())
+	c.retire(ctx, named(w.key, old.Val()))
 	return nil
 }
 
@@ -319,15 +334,17 @@ func (c *Cache) beginning(ctx context.Context, pipe goredis.Pipeliner, key inter
 	return pipe.GetRange(ctx, c.name(key), 0, frame.MaxHead+noteSize-1)
 }
 
-// retireNamed retires the chunks that the frame of an entry which is gone names.
-func (c *Cache) retireNamed(ctx context.Context, key interfaces.Key, value string) {
+// named returns the chunks that the frame of an entry names, or nil.
+func named(key interfaces.Key, value string) *chunks {
 	f, err := frame.Parse(value, key)
 	if err != nil || f.Codec != frame.Apart {
-		return
+		return nil
 	}
-	if parts, err := parseChunks(f, key); err == nil {
-		c.retire(ctx, &parts)
+	parts, err := parseChunks(f, key)
+	if err != nil {
+		return nil
 	}
+	return &parts
 }
 
 // textOf returns bytes as a string without a copy, for as long as nobody writes
