@@ -121,8 +121,11 @@ func (b *batch) ask(ctx context.Context, places []int, limit func(j int) int64, 
 			return batchError(pipe.Exec(ctx))
 		})
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return ctx.Err()
+	case err != nil && late(ctx): // the connection has noticed first
+		return context.DeadlineExceeded
 	}
 	b.ill = err
 	for j, i := range places {
