@@ -272,13 +272,7 @@ func TestRemovedWhileCopied(t *testing.T) {
 				go want(t, r, key, "body")
 				synctest.Wait()
 				want(t, r.near.full, key, "body")
-				var returned atomic.Bool
-				go func() {
-					if err := remove(t.Context(), r); err != nil {
-						t.Errorf("%s: %v", name, err)
-					}
-					returned.Store(true)
-				}()
+				returned := aside(t, func() error { return remove(t.Context(), r) })
 				synctest.Wait()
 				if returned.Load() {
 					t.Errorf("%s returned while a copy of the entry was being made", name)
@@ -351,13 +345,7 @@ func testSecondChange(t *testing.T, first func(*testing.T, *tiers.Stack), remove
 	synctest.Wait()
 	go first(t, s)
 	synctest.Wait()
-	var returned atomic.Bool
-	go func() {
-		if err := remove(t.Context(), s); err != nil {
-			t.Errorf("removing: %v", err)
-		}
-		returned.Store(true)
-	}()
+	returned := aside(t, func() error { return remove(t.Context(), s) })
 	synctest.Wait()
 	if returned.Load() {
 		t.Error("returned while a copy of the entry was being made")
@@ -365,6 +353,19 @@ func testSecondChange(t *testing.T, first func(*testing.T, *tiers.Stack), remove
 	held.open()
 	synctest.Wait()
 	wantMiss(t, s, key)
+}
+
+// aside has remove done beside the test, and returns what tells whether that has
+// returned.
+func aside(t *testing.T, remove func() error) (returned *atomic.Bool) {
+	returned = new(atomic.Bool)
+	go func() {
+		if err := remove(); err != nil {
+			t.Errorf("removing: %v", err)
+		}
+		returned.Store(true)
+	}()
+	return returned
 }
 
 // testChangeWhileUndoing has a Delete that comes to its end while who copied
@@ -377,13 +378,7 @@ func testChangeWhileUndoing(t *testing.T, first func(*testing.T, *tiers.Stack)) 
 	go first(t, s)
 	synctest.Wait()
 	far.onDelete = deleting.pass
-	var returned atomic.Bool
-	go func() {
-		if err := s.Delete(t.Context(), key); err != nil {
-			t.Errorf("Delete: %v", err)
-		}
-		returned.Store(true)
-	}()
+	returned := aside(t, func() error { return s.Delete(t.Context(), key) })
 	synctest.Wait()
 	near.onDelete = undoing.pass
 	held.open()

@@ -175,7 +175,7 @@ func (m *meter) hit(cost time.Duration) {
 
 // grow returns by how much waiting for hits has become dearer.
 func (m *meter) grow() (more time.Duration) {
-	if m.makers == 0 {
+	if m.makers <= 0 {
 		return 0
 	}
 	more = max(0, m.all.total-m.vain.total-m.saved/time.Duration(m.makers)-m.dear)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -177,22 +178,31 @@ func TestRunDoesNotWaitWhenInterrupted(t *testing.T) {
 func TestBudgetOfARun(t *testing.T) {
 	alone(t)
 	t.Setenv("TIERCE_CONFIG", withFar(t, "dir: "+t.TempDir()))
-	for name, vain := range map[string]float64{"used up": 5, "not used up": 4} {
-		t.Run(name, func(t *testing.T) {
-			report := filepath.Join(t.TempDir(), "report")
-			t.Setenv("TIERCE_REPORT", report)
-			before := ledger.Line{Since: time.Now(), Snapshot: tiers.Snapshot{Tiers: []tiers.TierSnapshot{
-				{Name: "far", Remote: &tiers.RemoteSnapshot{VainSeconds: vain}},
-			}}}
-			if err := ledger.Append(t.Context(), report, before); err != nil {
-				t.Fatal(err)
+	for name, next := range map[string]func(t *testing.T){
+		"tierce go": func(t *testing.T) { helper(t, t.TempDir()) },
+		"tierce exec": func(t *testing.T) {
+			if code, _, stderr := tierce(t, "--dir", t.TempDir(), "exec", "--", "echo", "out"); code != 0 {
+				t.Errorf("exit code %d and %q", code, stderr)
 			}
-			helper(t, t.TempDir())
-			sum, err := ledger.Sum(t.Context(), report)
-			if err != nil || (sum.Tiers[0].Remote.Ill[guard.BudgetUsed] > 0) != (vain == 5) {
-				t.Errorf("after %v s: %+v (%v), want the budget of 5 s used up or not", vain, sum.Tiers[0].Remote, err)
-			}
-		})
+		},
+	} {
+		for _, vain := range []float64{4, 5} {
+			t.Run(fmt.Sprint(name, " after ", vain, " s"), func(t *testing.T) {
+				report := filepath.Join(t.TempDir(), "report")
+				t.Setenv("TIERCE_REPORT", report)
+				before := ledger.Line{Since: time.Now(), Snapshot: tiers.Snapshot{Tiers: []tiers.TierSnapshot{
+					{Name: "far", Remote: &tiers.RemoteSnapshot{VainSeconds: vain}},
+				}}}
+				if err := ledger.Append(t.Context(), report, before); err != nil {
+					t.Fatal(err)
+				}
+				next(t)
+				sum, err := ledger.Sum(t.Context(), report)
+				if err != nil || sum.Gets == 0 || (sum.Tiers[0].Remote.Ill[guard.BudgetUsed] > 0) != (vain == 5) {
+					t.Errorf("%+v (%v), want the budget of 5 s used up or not", sum.Tiers[0].Remote, err)
+				}
+			})
+		}
 	}
 }
 
